@@ -1,0 +1,141 @@
+//! What a client asks of one partition. Everything in a command was validated by `api`; the partition checks what only
+//! it can know: conditions, sizes after an update, index keys, its token range.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use stator_catalog::{TableDescription, TokenRange};
+use stator_changelog::SequenceNumber;
+use stator_expression::{Condition, Projection, RangeCondition, Update};
+use stator_item::{IndexNumber, Key, KeyPart};
+
+/// Names a command, however often it is sent: a repeat has the effect and the reply of the first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct CommandId(pub u128);
+
+/// What a command asks for.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Command {
+    Put(Put),
+    Update(UpdateItem),
+    Delete(Delete),
+    Get(Get),
+    Page(Page),
+    /// Item and byte counters of the table and its local indexes, as this partition holds them.
+    Count,
+    /// The table's description, sent by the catalog. Lower or equal versions change nothing.
+    Describe(Box<TableDescription>),
+    /// The table is deleted: the partition drops its rows and refuses everything from now on.
+    Close,
+    /// Change records after a sequence number, at most so many bytes of them.
+    ReadChanges {
+        after: SequenceNumber,
+        bytes_max: u64,
+    },
+    /// A consumer has durably dealt with everything up to here. Never moves backwards.
+    MoveCursor {
+        consumer: String,
+        to: SequenceNumber,
+    },
+    /// Change records up to here may be dropped, as far as every cursor allows.
+    TrimChanges {
+        to: SequenceNumber,
+    },
+    /// Remembered ids of commands born before this (HLC wall milliseconds) may be forgotten.
+    RaiseMark {
+        birth_ms: u64,
+    },
+}
+
+/// `ReturnValues`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Returns {
+    #[default]
+    None,
+    AllOld,
+    UpdatedOld,
+    AllNew,
+    UpdatedNew,
+}
+
+/// What a write carries beside its change.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct WriteOptions {
+    pub condition: Option<Condition>,
+    pub returns: Returns,
+    /// `ReturnValuesOnConditionCheckFailure` is ALL_OLD.
+    pub old_item_on_failure: bool,
+    /// `ReturnItemCollectionMetrics` is SIZE, and the table has a local index.
+    pub collection_size: bool,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Put {
+    pub key: Key,
+    /// The whole item, keys included, as `stator_item::row` encodes items.
+    pub item: Bytes,
+    pub options: WriteOptions,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct UpdateItem {
+    pub key: Key,
+    /// `None`: an UpdateItem without an expression, which makes the item if it is not there.
+    pub update: Option<Update>,
+    pub options: WriteOptions,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Delete {
+    pub key: Key,
+    pub options: WriteOptions,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Get {
+    pub key: Key,
+    pub projection: Option<Projection>,
+}
+
+/// One page of a Query or Scan, as far as it lies in this partition.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Page {
+    pub index: IndexNumber,
+    pub range: PageRange,
+    /// Goes on behind this place; it need not exist.
+    pub after: Option<Position>,
+    pub backward: bool,
+    /// At most so many items are *evaluated* (`Limit`).
+    pub items_max: Option<u64>,
+    /// Ends after the item with which the size of the evaluated ones reaches this (1 MB less what earlier partitions used).
+    pub bytes_max: u64,
+    pub filter: Option<Condition>,
+    /// What of each item to answer; `None`: all that the index holds.
+    pub projection: Option<Projection>,
+    /// For a local index: fetch the whole item from the table, as attributes outside the index are asked for.
+    pub fetch_items: bool,
+    /// `Select=COUNT`: answer no items.
+    pub count_only: bool,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum PageRange {
+    /// A Query.
+    Hash { hash: KeyPart, range: Option<RangeCondition> },
+    /// A Scan, of all tokens or of a parallel segment's.
+    Tokens(TokenRange),
+}
+
+/// A place in an index: the keys of `ExclusiveStartKey` and `LastEvaluatedKey`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Position {
+    pub key: Key,
+    /// The index's range key, where the place is in a local index.
+    pub index_range: Option<KeyPart>,
+}
+
+impl Command {
+    /// Whether the command may change something, and so bears an id and passes through the log.
+    pub fn is_write(&self) -> bool {
+        !matches!(self, Command::Get(_) | Command::Page(_) | Command::Count | Command::ReadChanges { .. })
+    }
+}

@@ -1,0 +1,74 @@
+//! What commands change, fully evaluated, and the entry in which the leader replicates it.
+
+use crate::{
+    command::CommandId,
+    reply::{Refusal, Reply},
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use stator_catalog::TableDescription;
+use stator_changelog::{ChangeRecord, SequenceNumber};
+use stator_item::{IndexNumber, Timestamp};
+
+/// A row of the family `Items` that is put or, without a value, deleted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RowWrite {
+    pub key: Bytes,
+    pub value: Option<Bytes>,
+}
+
+/// How counters change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct CountChange {
+    pub index: IndexNumber,
+    pub items: i64,
+    pub bytes: i64,
+}
+
+/// What one command changes.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Effects {
+    pub rows: Vec<RowWrite>,
+    pub counts: Vec<CountChange>,
+    pub change: Option<ChangeRecord>,
+    /// The command and its reply, kept so that a repeat has no second effect.
+    pub remembered: Option<Remembered>,
+    pub state: Option<StateChange>,
+}
+
+/// A command that had its effect, and what it was answered.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Remembered {
+    pub id: CommandId,
+    pub birth: Timestamp,
+    pub outcome: Result<Reply, Refusal>,
+}
+
+/// Changes of what the partition knows beside rows.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum StateChange {
+    Describe(Box<TableDescription>),
+    Close,
+    MoveCursor { consumer: String, to: SequenceNumber },
+    TrimChanges { to: SequenceNumber },
+    RaiseMark { birth_ms: u64 },
+}
+
+/// Number of an entry among those of its partition that had effect: 1, 2, 3 … without gaps.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+pub struct EntryNumber(pub u64);
+
+/// One Raft entry: everything that waited when it was packed.
+///
+/// It has no effect unless the log's term is `term` and the last entry that had effect is `after`: within a term one
+/// proposal can be refused and the next accepted, and what was evaluated on the refused one must become nothing.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// Term in which the leader evaluated it.
+    pub term: u64,
+    /// The entry on top of which it was evaluated.
+    pub after: EntryNumber,
+    /// Timestamp of the evaluation; the partition's timestamps only rise.
+    pub timestamp: Timestamp,
+    pub effects: Vec<Effects>,
+}
