@@ -12,7 +12,9 @@ pub mod timestamp;
 pub mod value;
 
 pub use id::{IndexNumber, NodeId, PartitionId, ReplicaId, TableId};
-pub use key::{Key, KeyPart, KeyType, Token};
-pub use number::Number;
+pub use json::ValueError;
+pub use key::{Bounds, Key, KeyError, KeyPart, KeyType, Token};
+pub use number::{Number, NumberError};
+pub use row::{RowError, RowHeader};
 pub use timestamp::Timestamp;
 pub use value::{Item, Value};
