@@ -1,0 +1,39 @@
+# `make run` starts one node, `make test` runs every test. Both do all the set-up on a Debian that has only Rust and make.
+# The first build takes about a quarter of an hour on two cores, almost all of it RocksDB; later ones take seconds.
+
+# Outside the clone: the next clone, and the next CI run, find RocksDB built.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/stator-target
+ARGS ?=
+
+.PHONY: run test check test-rust test-python packages fix release help
+
+run: packages ## One node on 127.0.0.1:8000 for development. ARGS="--listen 127.0.0.1:9000 --ephemeral" and the like are passed on.
+	cargo run --quiet -p stator -- dev $(ARGS)
+
+test: packages check test-rust test-python ## Everything that CI runs.
+
+check: ## Form: formatting, lints, documentation, licences.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	if command -v cargo-deny >/dev/null; then cargo deny --log-level error check licenses bans; else echo "skipped: cargo deny (not installed)"; fi
+
+test-rust: ## Unit, property, simulation and process tests.
+	cargo test --workspace --quiet
+
+test-python: ## boto3 and the AWS CLI against one node and three.
+	cargo build --quiet -p stator
+	venv=$$(setup/python) && STATOR_BINARY=$(CARGO_TARGET_DIR)/debug/stator $$venv/bin/pytest -q tests/python
+
+packages:
+	@setup/packages
+
+fix: ## Formats, and mends what clippy can mend.
+	cargo fmt --all
+	cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged --quiet
+
+release: packages ## The optimised binary.
+	cargo build --release -p stator
+
+help: ## This list.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s "$$(printf '\t')"
