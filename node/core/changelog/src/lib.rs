@@ -1,5 +1,16 @@
 //! The change log: what every consumer reads (indexes, streams, triggers, regions, archive).
+//!
+//! Arithmetic only: records and their stored form, sequence numbers, shards and their lineage, cursors, and what may be
+//! dropped. Who consumes, and where records are stored, is decided elsewhere.
 
+pub mod codec;
+pub mod cursor;
 pub mod record;
+pub mod sequence;
+pub mod shard;
 
-pub use record::{ChangeKind, ChangeRecord, SequenceNumber};
+pub use codec::{RecordError, decode_record, encode_record};
+pub use cursor::{Cursors, Retention, trimmable};
+pub use record::{ChangeKind, ChangeRecord};
+pub use sequence::{SequenceNumber, SequenceNumberError};
+pub use shard::{Lineage, LineageError, Shard, ShardId, ShardIdError};

@@ -1,13 +1,9 @@
 //! One item-level modification.
 
+use crate::sequence::SequenceNumber;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use stator_item::Timestamp;
-
-/// Place in a partition's change log. Grows strictly along a shard and from parent to child. The Streams API shows it as
-/// a decimal of 21 digits or more (AWS model: 21 to 40), so it is printed above an offset of 10^20.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
-pub struct SequenceNumber(pub u64);
 
 /// `eventName` of the Streams API.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -20,6 +16,7 @@ pub enum ChangeKind {
 /// What happened to one item. Both images are kept, whatever a stream shows of them: consumers differ.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ChangeRecord {
+    /// Given when the record is applied; 0 while it is in flight.
     pub sequence: SequenceNumber,
     pub kind: ChangeKind,
     /// Version of the write: its HLC timestamp.
@@ -29,4 +26,16 @@ pub struct ChangeRecord {
     /// The item before and after, as `stator_item::row` encodes items; `None` where there was or is none.
     pub old_image: Option<Bytes>,
     pub new_image: Option<Bytes>,
+}
+
+impl ChangeKind {
+    /// What it is to go from one image to the other; `None`: there is no item before or after.
+    pub fn between<T>(old_image: Option<&T>, new_image: Option<&T>) -> Option<ChangeKind> {
+        match (old_image, new_image) {
+            (None, Some(_)) => Some(ChangeKind::Insert),
+            (Some(_), Some(_)) => Some(ChangeKind::Modify),
+            (Some(_), None) => Some(ChangeKind::Remove),
+            (None, None) => None,
+        }
+    }
 }
