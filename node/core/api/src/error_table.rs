@@ -1,0 +1,223 @@
+//! What is refused, and how it is told on the wire: the one place where an error gets its status, type and words.
+
+use bytes::Bytes;
+use stator_expression::ExpressionError;
+use stator_partition::Refusal;
+
+/// Why a request is not answered with a result. Variants are DynamoDB's exceptions.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The body is no JSON, or a member has the wrong type. No text: it could not even be parsed.
+    #[error("the request could not be read: {0:?}")]
+    Serialization(Option<String>),
+    #[error("{0}")]
+    Validation(String),
+    #[error("no such operation")]
+    UnknownOperation,
+    /// The item as it stands, in the item encoding, where it was asked for.
+    #[error("the conditional request failed")]
+    ConditionFailed { item: Option<Bytes> },
+    #[error("the item collection is full")]
+    CollectionFull,
+    #[error("{0}")]
+    ResourceNotFound(String),
+    #[error("{0}")]
+    ResourceInUse(String),
+    #[error("{0}")]
+    LimitExceeded(String),
+    /// No credentials came with the request.
+    #[error("no authentication token")]
+    MissingAuthenticationToken,
+    /// Parts of the authentication are missing or malformed.
+    #[error("{0}")]
+    IncompleteSignature(String),
+    /// The access key or the session token is not known.
+    #[error("unknown access key")]
+    UnrecognizedClient,
+    /// The signature is wrong, or too old.
+    #[error("{0}")]
+    InvalidSignature(String),
+    #[error("{0}")]
+    AccessDenied(String),
+    /// More is asked for than can be taken on now; nothing was done.
+    #[error("{0}")]
+    Throttled(String),
+    /// Nothing was done, or it is not known whether something was.
+    #[error("{0}")]
+    Internal(String),
+    /// Cannot be answered now; nothing was done.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The body is longer than any request may be.
+    #[error("the request is too large")]
+    RequestTooLarge,
+}
+
+impl ApiError {
+    pub fn validation(text: impl Into<String>) -> ApiError {
+        ApiError::Validation(text.into())
+    }
+
+    pub(crate) fn serialization(text: impl Into<String>) -> ApiError {
+        ApiError::Serialization(Some(text.into()))
+    }
+
+    /// "Requested resource not found", as item operations say it.
+    pub fn no_such_table() -> ApiError {
+        ApiError::ResourceNotFound("Requested resource not found".into())
+    }
+
+    /// Whether a batch leaves the command unprocessed, for the client to send again, rather than failing.
+    pub fn is_unprocessed(&self) -> bool {
+        matches!(self, ApiError::Throttled(_) | ApiError::Unavailable(_) | ApiError::Internal(_))
+    }
+}
+
+impl From<ExpressionError> for ApiError {
+    fn from(error: ExpressionError) -> ApiError {
+        ApiError::Validation(error.to_string())
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> ApiError {
+        match refusal {
+            Refusal::ConditionFailed { old_item } => ApiError::ConditionFailed { item: old_item },
+            Refusal::Invalid(text) => ApiError::Validation(text),
+            Refusal::CollectionFull => ApiError::CollectionFull,
+            Refusal::NoSuchTable => ApiError::no_such_table(),
+            Refusal::Overloaded => ApiError::Throttled(
+                "The request was throttled as the partition has too much work waiting. Retry it after a while.".into(),
+            ),
+            Refusal::StaleEpoch { .. } | Refusal::NotLeader { .. } | Refusal::Unavailable(_) => {
+                ApiError::Unavailable(UNAVAILABLE.into())
+            }
+            Refusal::TooOld | Refusal::DeadlinePassed => ApiError::Internal(INTERNAL.into()),
+        }
+    }
+}
+
+macro_rules! dynamodb {
+    ($name:literal) => {
+        concat!("com.amazonaws.dynamodb.v20120810#", $name)
+    };
+}
+
+const INTERNAL: &str = "Internal server error";
+const UNAVAILABLE: &str = "The service is currently unavailable or busy.";
+
+/// How the member with the text is spelled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spelling {
+    /// `message`
+    Lower,
+    /// `Message`
+    Upper,
+}
+
+/// An error as it goes over the wire.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Wire {
+    pub status: u16,
+    /// `__type`, with its namespace.
+    pub type_name: &'static str,
+    pub message: Option<String>,
+    pub spelling: Spelling,
+    /// `Item` of a failed condition, in the item encoding.
+    pub item: Option<Bytes>,
+}
+
+impl Wire {
+    fn new(status: u16, type_name: &'static str, message: impl Into<String>) -> Wire {
+        Wire { status, type_name, message: Some(message.into()), spelling: Spelling::Lower, item: None }
+    }
+
+    /// The exception's name without its namespace, for metrics.
+    pub fn short_name(&self) -> &'static str {
+        self.type_name.rsplit('#').next().unwrap_or(self.type_name)
+    }
+
+    /// The response's body.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"__type\":\"");
+        out.extend_from_slice(self.type_name.as_bytes());
+        out.push(b'"');
+        if let Some(message) = &self.message {
+            let name: &[u8] = match self.spelling {
+                Spelling::Lower => b",\"message\":",
+                Spelling::Upper => b",\"Message\":",
+            };
+            out.extend_from_slice(name);
+            crate::render::string(message, out);
+        }
+        if let Some(item) = &self.item {
+            // An item that cannot be shown is left out: the error stands all the same.
+            let start = out.len();
+            out.extend_from_slice(b",\"Item\":");
+            if crate::render::item(item, out).is_err() {
+                out.truncate(start);
+            }
+        }
+        out.push(b'}');
+    }
+}
+
+impl From<ApiError> for Wire {
+    fn from(error: ApiError) -> Wire {
+        match error {
+            ApiError::Serialization(message) => Wire {
+                status: 400,
+                type_name: "com.amazon.coral.service#SerializationException",
+                message,
+                spelling: Spelling::Upper,
+                item: None,
+            },
+            ApiError::Validation(text) => Wire::new(400, "com.amazon.coral.validate#ValidationException", text),
+            ApiError::UnknownOperation => Wire {
+                message: None,
+                ..Wire::new(400, "com.amazon.coral.service#UnknownOperationException", "")
+            },
+            ApiError::ConditionFailed { item } => Wire {
+                item,
+                ..Wire::new(400, dynamodb!("ConditionalCheckFailedException"), "The conditional request failed")
+            },
+            ApiError::CollectionFull => Wire::new(
+                400,
+                dynamodb!("ItemCollectionSizeLimitExceededException"),
+                "Collection size exceeded.",
+            ),
+            ApiError::ResourceNotFound(text) => Wire::new(400, dynamodb!("ResourceNotFoundException"), text),
+            ApiError::ResourceInUse(text) => Wire::new(400, dynamodb!("ResourceInUseException"), text),
+            ApiError::LimitExceeded(text) => Wire::new(400, dynamodb!("LimitExceededException"), text),
+            ApiError::MissingAuthenticationToken => Wire::new(
+                400,
+                "com.amazon.coral.service#MissingAuthenticationTokenException",
+                "Request is missing Authentication Token",
+            ),
+            ApiError::IncompleteSignature(text) => {
+                Wire::new(400, "com.amazon.coral.service#IncompleteSignatureException", text)
+            }
+            ApiError::UnrecognizedClient => Wire::new(
+                400,
+                "com.amazon.coral.service#UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            ),
+            ApiError::InvalidSignature(text) => {
+                Wire::new(400, "com.amazon.coral.service#InvalidSignatureException", text)
+            }
+            ApiError::AccessDenied(text) => Wire {
+                spelling: Spelling::Upper,
+                ..Wire::new(400, "com.amazon.coral.service#AccessDeniedException", text)
+            },
+            ApiError::Throttled(text) => Wire::new(400, "com.amazon.coral.availability#ThrottlingException", text),
+            ApiError::Internal(text) => Wire::new(500, dynamodb!("InternalServerError"), text),
+            ApiError::Unavailable(text) => {
+                Wire::new(503, "com.amazon.coral.availability#ServiceUnavailableException", text)
+            }
+            ApiError::RequestTooLarge => Wire {
+                message: None,
+                ..Wire::new(413, "com.amazon.coral.service#RequestEntityTooLargeException", "")
+            },
+        }
+    }
+}

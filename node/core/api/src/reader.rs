@@ -1,0 +1,83 @@
+//! Request bodies against the service's model: JSON, then the type of every member, then the model's constraints, each in
+//! DynamoDB's words and all of it before anything is understood.
+//!
+//! An operation describes its input as a `static` [`Structure`]; [`read`] checks a body against it, and [`Members`] then
+//! hands out what is known to be there.
+
+mod constraints;
+pub mod shape;
+mod types;
+
+pub use shape::{Member, Names, Shape, Structure, Support};
+
+use crate::error_table::ApiError;
+use serde_json::{Map, Value as Json};
+
+/// A body that has the shape of its operation's input.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Request {
+    root: Map<String, Json>,
+}
+
+/// Reads and checks a body. Members unknown to the model are ignored; a repeated member counts as it came last; members that
+/// are null count as absent. An empty body is no JSON.
+pub fn read(body: &[u8], input: &'static Structure) -> Result<Request, ApiError> {
+    // serde_json refuses what is not UTF-8 and what nests deeper than 128 levels.
+    let json: Json = serde_json::from_slice(body).map_err(|_| ApiError::Serialization(None))?;
+    types::check_structure(&json, input)?;
+    let Json::Object(root) = json else {
+        return Err(ApiError::Serialization(None));
+    };
+    constraints::check(&root, input)?;
+    Ok(Request { root })
+}
+
+impl Request {
+    pub fn members(&self) -> Members<'_> {
+        Members(&self.root)
+    }
+}
+
+/// Members of one checked structure. What has another type than its shape says cannot be here, and reads as absent.
+#[derive(Clone, Copy, Debug)]
+pub struct Members<'a>(&'a Map<String, Json>);
+
+impl<'a> Members<'a> {
+    /// Members of a structure inside a list or map.
+    pub fn of(json: &'a Json) -> Option<Members<'a>> {
+        json.as_object().map(Members)
+    }
+
+    fn get(self, name: &str) -> Option<&'a Json> {
+        self.0.get(name).filter(|json| !json.is_null())
+    }
+
+    pub fn has(self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub fn text(self, name: &str) -> Option<&'a str> {
+        self.get(name)?.as_str()
+    }
+
+    /// An integer; a fraction was cut off, as DynamoDB does.
+    pub fn integer(self, name: &str) -> Option<i64> {
+        types::whole(self.get(name)?)
+    }
+
+    pub fn flag(self, name: &str) -> Option<bool> {
+        self.get(name)?.as_bool()
+    }
+
+    pub fn structure(self, name: &str) -> Option<Members<'a>> {
+        Members::of(self.get(name)?)
+    }
+
+    pub fn list(self, name: &str) -> Option<&'a [Json]> {
+        self.get(name)?.as_array().map(Vec::as_slice)
+    }
+
+    pub fn map(self, name: &str) -> Option<&'a Map<String, Json>> {
+        self.get(name)?.as_object()
+    }
+}

@@ -1,0 +1,246 @@
+//! The second check of a body: the model's constraints, all violations told at once, then members that are not here yet.
+
+use super::shape::{Member, Names, Shape, Structure, Support};
+use super::types::whole;
+use crate::error_table::ApiError;
+use serde_json::{Map, Value as Json};
+use std::fmt::Write as _;
+
+const NAME_CHARACTERS_MIN: usize = 3;
+const NAME_CHARACTERS_MAX: usize = 255;
+const ARN_CHARACTERS_MAX: usize = 1024;
+/// AWS tells at most so many at once.
+const VIOLATIONS_MAX: usize = 10;
+/// A value is shown up to about so many bytes.
+const SHOWN_BYTES_MAX: usize = 1024;
+
+pub(super) fn check(root: &Map<String, Json>, input: &'static Structure) -> Result<(), ApiError> {
+    let mut violations = Violations::default();
+    violations.structure(root, input, "");
+    violations.told()?;
+    refuse_not_yet(root, input)
+}
+
+/// Refuses members of the model that are not served yet, by name.
+fn refuse_not_yet(object: &Map<String, Json>, structure: &'static Structure) -> Result<(), ApiError> {
+    for member in structure.members {
+        let Some(json) = object.get(member.name).filter(|json| !json.is_null()) else { continue };
+        if member.support == Support::NotYet {
+            return Err(ApiError::Validation(format!("The parameter {} is not supported yet", member.name)));
+        }
+        refuse_not_yet_inside(json, member.shape)?;
+    }
+    Ok(())
+}
+
+fn refuse_not_yet_inside(json: &Json, shape: &'static Shape) -> Result<(), ApiError> {
+    match (shape, json) {
+        (Shape::Structure(structure), Json::Object(object)) => refuse_not_yet(object, structure),
+        (Shape::List { of, .. }, Json::Array(elements)) => {
+            elements.iter().try_for_each(|element| refuse_not_yet_inside(element, of))
+        }
+        (Shape::Map { of, .. }, Json::Object(entries)) => {
+            entries.values().try_for_each(|value| refuse_not_yet_inside(value, of))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[derive(Default)]
+struct Violations {
+    texts: Vec<String>,
+}
+
+impl Violations {
+    fn told(self) -> Result<(), ApiError> {
+        let count = self.texts.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let errors = if count == 1 { "error" } else { "errors" };
+        Err(ApiError::Validation(format!("{count} validation {errors} detected: {}", self.texts.join("; "))))
+    }
+
+    fn structure(&mut self, object: &Map<String, Json>, structure: &'static Structure, path: &str) {
+        for Member { name, shape, support } in structure.members {
+            match object.get(*name).filter(|json| !json.is_null()) {
+                Some(json) => self.value(json, shape, &join(path, &lower_camel(name))),
+                None if *support == Support::Required => {
+                    self.tell("null", &join(path, &lower_camel(name)), "Member must not be null");
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn value(&mut self, json: &Json, shape: &'static Shape, path: &str) {
+        match (shape, json) {
+            (Shape::String(names), Json::String(text)) => self.string(text, names, path),
+            (Shape::Integer { min, max } | Shape::Long { min, max }, number) => self.number(number, *min, *max, path),
+            (Shape::List { of, min, max }, Json::Array(elements)) => {
+                self.count(json, elements.len(), (*min, *max), path);
+                for (element, number) in elements.iter().zip(1..) {
+                    self.element(element, of, &format!("{path}.{number}.member"));
+                }
+            }
+            (Shape::Map { keys, of, min, max }, Json::Object(entries)) => {
+                self.count(json, entries.len(), (*min, *max), path);
+                for (key, value) in entries {
+                    self.map_key(json, key, keys, path);
+                    self.map_value(json, value, of, path, key);
+                }
+            }
+            (Shape::Structure(structure), Json::Object(object)) => self.structure(object, structure, path),
+            _ => {}
+        }
+    }
+
+    fn element(&mut self, json: &Json, shape: &'static Shape, path: &str) {
+        if json.is_null() {
+            return self.tell("null", path, "Member must not be null");
+        }
+        self.value(json, shape, path);
+    }
+
+    fn map_key(&mut self, map: &Json, key: &str, keys: &'static Shape, path: &str) {
+        let Shape::String(names) = keys else { return };
+        let broken = string_constraints(key, names);
+        if !broken.is_empty() {
+            let constraint = format!("Map keys must satisfy constraint: [{}]", broken.join(", "));
+            self.tell(&quoted(map), path, &constraint);
+        }
+    }
+
+    fn map_value(&mut self, map: &Json, value: &Json, of: &'static Shape, path: &str, key: &str) {
+        if let (Shape::List { min, max, .. }, Json::Array(elements)) = (of, value)
+            && !(*min..=*max).contains(&elements.len())
+        {
+            let constraint = format!(
+                "Map value must satisfy constraint: [Member must have length less than or equal to {max}, \
+                 Member must have length greater than or equal to {min}]"
+            );
+            return self.tell(&quoted(map), path, &constraint);
+        }
+        self.element(value, of, &format!("{path}.{key}.member"));
+    }
+
+    fn string(&mut self, text: &str, names: &Names, path: &str) {
+        for constraint in string_constraints(text, names) {
+            self.tell(&quoted_text(text), path, &constraint);
+        }
+    }
+
+    fn number(&mut self, json: &Json, min: Option<i64>, max: Option<i64>, path: &str) {
+        let Some(number) = whole(json) else { return };
+        let shown = format!("'{number}'");
+        if let Some(min) = min.filter(|min| number < *min) {
+            self.tell(&shown, path, &format!("Member must have value greater than or equal to {min}"));
+        }
+        if let Some(max) = max.filter(|max| number > *max) {
+            self.tell(&shown, path, &format!("Member must have value less than or equal to {max}"));
+        }
+    }
+
+    fn count(&mut self, json: &Json, count: usize, (min, max): (usize, usize), path: &str) {
+        if count < min {
+            self.tell(&quoted(json), path, &format!("Member must have length greater than or equal to {min}"));
+        }
+        if count > max {
+            self.tell(&quoted(json), path, &format!("Member must have length less than or equal to {max}"));
+        }
+    }
+
+    fn tell(&mut self, shown: &str, path: &str, constraint: &str) {
+        if self.texts.len() < VIOLATIONS_MAX {
+            self.texts.push(format!("Value {shown} at '{path}' failed to satisfy constraint: {constraint}"));
+        }
+    }
+}
+
+fn string_constraints(text: &str, names: &Names) -> Vec<String> {
+    match names {
+        Names::Any => Vec::new(),
+        Names::Length(min, max) => length_constraints(text, *min, *max),
+        Names::TableNameOrArn if text.starts_with("arn:") => length_constraints(text, 1, ARN_CHARACTERS_MAX),
+        Names::Name | Names::TableNameOrArn => {
+            let mut broken = Vec::new();
+            if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')) {
+                broken.push("Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+".to_owned());
+            }
+            broken.extend(length_constraints(text, NAME_CHARACTERS_MIN, NAME_CHARACTERS_MAX));
+            broken
+        }
+        Names::Enum(allowed) if allowed.contains(&text) => Vec::new(),
+        Names::Enum(allowed) => vec![format!("Member must satisfy enum value set: [{}]", allowed.join(", "))],
+    }
+}
+
+fn length_constraints(text: &str, min: usize, max: usize) -> Vec<String> {
+    let mut broken = Vec::new();
+    // Java counts UTF-16 units.
+    let length = if text.len() <= min { text.len() } else { text.encode_utf16().count() };
+    if length < min {
+        broken.push(format!("Member must have length greater than or equal to {min}"));
+    }
+    if length > max {
+        broken.push(format!("Member must have length less than or equal to {max}"));
+    }
+    broken
+}
+
+/// `TableName` as a path shows it: `tableName`.
+fn lower_camel(name: &str) -> String {
+    let mut characters = name.chars();
+    characters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(characters).collect()
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+fn quoted_text(text: &str) -> String {
+    let mut shown = String::from("'");
+    push_cut(text, &mut shown);
+    shown.push('\'');
+    shown
+}
+
+/// A list or map as Java shows it.
+fn quoted(json: &Json) -> String {
+    let mut shown = String::from("'");
+    push_shown(json, &mut shown);
+    shown.push('\'');
+    shown
+}
+
+fn push_shown(json: &Json, out: &mut String) {
+    if out.len() > SHOWN_BYTES_MAX {
+        return;
+    }
+    match json {
+        Json::String(text) => push_cut(text, out),
+        Json::Array(elements) => {
+            out.push('[');
+            for (place, element) in elements.iter().enumerate() {
+                out.push_str(if place == 0 { "" } else { ", " });
+                push_shown(element, out);
+            }
+            out.push(']');
+        }
+        Json::Object(entries) => {
+            out.push('{');
+            for (place, (key, value)) in entries.iter().enumerate() {
+                out.push_str(if place == 0 { "" } else { ", " });
+                push_cut(key, out);
+                out.push('=');
+                push_shown(value, out);
+            }
+            out.push('}');
+        }
+        scalar => write!(out, "{scalar}").expect("writing to memory does not fail"),
+    }
+}
+
+fn push_cut(text: &str, out: &mut String) {
+    out.extend(text.chars().take(SHOWN_BYTES_MAX.saturating_sub(out.len())));
+}
