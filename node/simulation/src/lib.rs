@@ -1,1 +1,8 @@
-//! (empty)
+//! A whole cluster in one process, on simulated time, from one seed. Runs the product's own code; only the seams of
+//! `environment` are replaced.
+
+pub mod clock;
+pub mod network;
+pub mod tasks;
+mod trace_hash;
+pub mod world;

@@ -1,0 +1,124 @@
+//! Tasks that belong to a node's life: paused with it, and dropped when it ends.
+
+use parking_lot::Mutex;
+use stator_environment::{BoxFuture, Task, Tasks};
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    Running,
+    Paused,
+    Ended,
+}
+
+/// One run of a node's process, from start to kill.
+pub struct Life {
+    condition: Mutex<Condition>,
+    /// Its tasks by number, to be polled again when it resumes or ends.
+    tasks: Mutex<BTreeMap<u64, Waker>>,
+    tasks_begun: Mutex<u64>,
+}
+
+impl Life {
+    pub fn new() -> Arc<Life> {
+        Arc::new(Life {
+            condition: Mutex::new(Condition::Running),
+            tasks: Mutex::new(BTreeMap::new()),
+            tasks_begun: Mutex::new(0),
+        })
+    }
+
+    pub fn is_alive(&self) -> bool {
+        *self.condition.lock() != Condition::Ended
+    }
+
+    /// SIGSTOP: nothing of the node is polled until [`resume`](Life::resume).
+    pub fn pause(&self) {
+        let mut condition = self.condition.lock();
+        if *condition == Condition::Running {
+            *condition = Condition::Paused;
+        }
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        let mut condition = self.condition.lock();
+        if *condition == Condition::Paused {
+            *condition = Condition::Running;
+        }
+        drop(condition);
+        self.wake_all();
+    }
+
+    /// SIGKILL.
+    pub fn end(&self) {
+        *self.condition.lock() = Condition::Ended;
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
+        let wakers: Vec<Waker> = self.tasks.lock().values().cloned().collect();
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+}
+
+/// A future that lives no longer than its node.
+struct Mortal {
+    life: Arc<Life>,
+    number: u64,
+    /// `None` once it has ended or its node has.
+    inner: Option<BoxFuture<'static, ()>>,
+}
+
+impl Future for Mortal {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let condition = *self.life.condition.lock();
+        if condition == Condition::Ended {
+            self.inner = None;
+        }
+        let Some(inner) = &mut self.inner else { return Poll::Ready(()) };
+        if condition == Condition::Running && inner.as_mut().poll(context).is_ready() {
+            self.inner = None;
+            return Poll::Ready(());
+        }
+        self.life.tasks.lock().insert(self.number, context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        self.life.tasks.lock().remove(&self.number);
+    }
+}
+
+/// Starts tasks in a life.
+pub struct NodeTasks {
+    life: Arc<Life>,
+}
+
+impl NodeTasks {
+    pub fn new(life: Arc<Life>) -> NodeTasks {
+        NodeTasks { life }
+    }
+}
+
+impl Tasks for NodeTasks {
+    fn spawn(&self, _name: &'static str, future: BoxFuture<'static, ()>) -> Task {
+        let number = {
+            let mut begun = self.life.tasks_begun.lock();
+            *begun += 1;
+            *begun
+        };
+        Task::new(tokio::spawn(Mortal { life: self.life.clone(), number, inner: Some(future) }))
+    }
+}

@@ -1,0 +1,149 @@
+//! The world that all simulated nodes share: its randomness, its trace, and which nodes run.
+
+use parking_lot::Mutex;
+use stator_environment::{Clock, Environment, Random};
+use stator_item::NodeId;
+use std::{collections::BTreeMap, hash::Hasher, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+use crate::{
+    clock::SimulatedClock,
+    tasks::{Life, NodeTasks},
+};
+
+/// SplitMix64 (Steele, Lea and Flood, 2014): small, fast, and good enough to pick faults.
+#[derive(Clone, Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Dice {
+        Dice(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0 to below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        if end == 0 { 0 } else { self.next() % end }
+    }
+
+    /// True in `per_mille` of a thousand throws.
+    pub fn chance(&mut self, per_mille: u64) -> bool {
+        self.below(1_000) < per_mille
+    }
+
+    /// A duration between the two, in microseconds.
+    pub fn between(&mut self, least: Duration, most: Duration) -> Duration {
+        let span = most.saturating_sub(least).as_micros() as u64;
+        least + Duration::from_micros(self.below(span + 1))
+    }
+}
+
+/// What happened, as a running hash and, if asked for, as text.
+#[derive(Default)]
+pub struct Trace {
+    hash: crate::trace_hash::Fnv,
+    pub events: u64,
+    lines: Option<Vec<String>>,
+}
+
+pub struct World {
+    started: Instant,
+    dice: Mutex<Dice>,
+    trace: Mutex<Trace>,
+    lives: Mutex<BTreeMap<NodeId, Arc<Life>>>,
+}
+
+impl World {
+    /// A world that unfolds from `seed`. Must be made inside the simulation's runtime.
+    pub fn new(seed: u64, keep_lines: bool) -> Arc<World> {
+        let trace = Trace { lines: keep_lines.then(Vec::new), ..Trace::default() };
+        Arc::new(World {
+            started: Instant::now(),
+            dice: Mutex::new(Dice::new(seed)),
+            trace: Mutex::new(trace),
+            lives: Mutex::new(BTreeMap::new()),
+        })
+    }
+
+    /// Simulated time since the beginning.
+    pub fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Throws the world's dice.
+    pub fn throw<T>(&self, throw: impl FnOnce(&mut Dice) -> T) -> T {
+        throw(&mut self.dice.lock())
+    }
+
+    /// Notes an event. Two runs of one seed must note the same events at the same times.
+    pub fn note(&self, event: impl FnOnce() -> String) {
+        let at = self.now();
+        let text = event();
+        let mut trace = self.trace.lock();
+        trace.hash.write(&(at.as_micros() as u64).to_le_bytes());
+        trace.hash.write(text.as_bytes());
+        trace.events += 1;
+        if let Some(lines) = &mut trace.lines {
+            lines.push(format!("{:>12.6} {text}", at.as_secs_f64()));
+        }
+    }
+
+    /// Hash of all events so far, and their number.
+    pub fn fingerprint(&self) -> (u64, u64) {
+        let trace = self.trace.lock();
+        (trace.hash.finish(), trace.events)
+    }
+
+    /// The events as text, if they were kept.
+    pub fn lines(&self) -> Vec<String> {
+        self.trace.lock().lines.clone().unwrap_or_default()
+    }
+
+    /// Begins a new life of a node: what it started before is gone.
+    pub fn begin_life(self: &Arc<World>, node: NodeId, clock: Arc<SimulatedClock>) -> (Arc<Life>, Environment) {
+        let life = Life::new();
+        if let Some(former) = self.lives.lock().insert(node, life.clone()) {
+            former.end();
+        }
+        let seed = self.throw(Dice::next);
+        let environment = Environment {
+            clock: clock as Arc<dyn Clock>,
+            random: Arc::new(NodeRandom(Mutex::new(Dice::new(seed)))),
+            tasks: Arc::new(NodeTasks::new(life.clone())),
+        };
+        (life, environment)
+    }
+
+    /// The node's present life, if it has one.
+    pub fn life(&self, node: NodeId) -> Option<Arc<Life>> {
+        self.lives.lock().get(&node).filter(|life| life.is_alive()).cloned()
+    }
+
+    /// Kills a node: none of its tasks is polled again.
+    pub fn kill(&self, node: NodeId) {
+        let life = self.lives.lock().remove(&node);
+        if let Some(life) = life {
+            life.end();
+        }
+    }
+}
+
+/// A node's own randomness, so that one node's throws do not shift another's.
+struct NodeRandom(Mutex<Dice>);
+
+impl Random for NodeRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        let mut dice = self.0.lock();
+        for chunk in bytes.chunks_mut(8) {
+            let random = dice.next().to_le_bytes();
+            chunk.copy_from_slice(&random[..chunk.len()]);
+        }
+    }
+}
