@@ -1,0 +1,149 @@
+//! The canonical form of a request, which both sides hash.
+
+use super::{ALGORITHM, SignedRequest, claims::Form};
+use sha2::{Digest, Sha256};
+
+/// What is signed: algorithm, date, scope, and the hash of the canonical request.
+pub fn string_to_sign(
+    request: &SignedRequest<'_>,
+    signed_headers: &[&str],
+    scope: &str,
+    date: &str,
+    form: Form,
+) -> String {
+    let hash = hex::encode(Sha256::digest(canonical_request(request, signed_headers, form)));
+    [ALGORITHM, date, scope, &hash].join("\n")
+}
+
+pub(super) fn canonical_request(request: &SignedRequest<'_>, signed_headers: &[&str], form: Form) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1_024);
+    out.extend_from_slice(request.method.as_bytes());
+    out.push(b'\n');
+    path(request.path, &mut out);
+    out.push(b'\n');
+    query(request.query, form, &mut out);
+    out.push(b'\n');
+    for name in signed_headers {
+        lower(name, &mut out);
+        out.push(b':');
+        header_values(request, name, &mut out);
+        out.push(b'\n');
+    }
+    out.push(b'\n');
+    for (position, name) in signed_headers.iter().enumerate() {
+        if position > 0 {
+            out.push(b';');
+        }
+        lower(name, &mut out);
+    }
+    out.push(b'\n');
+    out.extend_from_slice(hex::encode(Sha256::digest(request.body)).as_bytes());
+    out
+}
+
+fn lower(name: &str, out: &mut Vec<u8>) {
+    out.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
+}
+
+/// Dot segments and repeated slashes removed, then escaped (again: the path is as sent, and the rule is to escape twice).
+fn path(path: &str, out: &mut Vec<u8>) {
+    if path == "/" {
+        out.push(b'/');
+        return;
+    }
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    for segment in &segments {
+        out.push(b'/');
+        escape(segment.as_bytes(), out);
+    }
+    if segments.is_empty() || path.ends_with('/') {
+        out.push(b'/');
+    }
+}
+
+/// Parameters sorted by escaped name and value; the signature itself is not part of what it signs.
+fn query(query: &str, form: Form, out: &mut Vec<u8>) {
+    let mut parameters: Vec<(Vec<u8>, Vec<u8>)> = parameters(query)
+        .filter(|(name, _)| !(matches!(form, Form::Query { .. }) && name == b"X-Amz-Signature"))
+        .map(|(name, value)| (escaped(&name), escaped(&value)))
+        .collect();
+    parameters.sort_unstable();
+    for (position, (name, value)) in parameters.iter().enumerate() {
+        if position > 0 {
+            out.push(b'&');
+        }
+        out.extend_from_slice(name);
+        out.push(b'=');
+        out.extend_from_slice(value);
+    }
+}
+
+/// The parameters of a query string, unescaped, in the order sent.
+pub fn parameters(query: &str) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (unescaped(name.as_bytes()), unescaped(value.as_bytes()))
+    })
+}
+
+/// All values of a header, in the order sent, trimmed, with runs of blanks inside as one.
+fn header_values(request: &SignedRequest<'_>, name: &str, out: &mut Vec<u8>) {
+    let values = request.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+    for (position, (_, value)) in values.enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        let mut blank = false;
+        for &byte in value.trim_ascii() {
+            if byte != b' ' || !blank {
+                out.push(byte);
+            }
+            blank = byte == b' ';
+        }
+    }
+}
+
+fn escaped(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 8);
+    escape(bytes, &mut out);
+    out
+}
+
+/// Everything but RFC 3986's unreserved characters becomes `%XX`.
+fn escape(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for &byte in bytes {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(byte);
+        } else {
+            out.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+    }
+}
+
+/// `%XX` become bytes; what is no escape stands for itself.
+fn unescaped(bytes: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16)).map(|digit| digit as u8);
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(high << 4 | low);
+                at += 3;
+            }
+            _ => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    out
+}
