@@ -2,6 +2,8 @@
 //!
 //! Pure: no I/O, no clock, no async. Knows no tables and no expressions.
 
+#[cfg(test)]
+mod arbitrary;
 pub mod id;
 pub mod json;
 pub mod key;

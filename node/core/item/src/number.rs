@@ -50,7 +50,7 @@ impl Number {
         }
         let (coefficient, zeros) = without_trailing_zeros(coefficient);
         let exponent = exponent.checked_add(zeros).ok_or(NumberError::Overflow)?;
-        let digits = coefficient.ilog10() + 1;
+        let digits = digits_of(coefficient);
         let magnitude = i64::from(exponent) + i64::from(digits) - 1;
         if magnitude > i64::from(MAGNITUDE_MAX) {
             return Err(NumberError::Overflow);
@@ -91,7 +91,7 @@ impl Number {
 
     /// Significant digits: none for zero.
     pub fn digits(&self) -> u32 {
-        self.coefficient.checked_ilog10().map_or(0, |power| power + 1)
+        digits_of(self.coefficient)
     }
 
     /// The number with the other sign.
@@ -113,6 +113,14 @@ impl Number {
         }
         let pairs = self.magnitude().div_euclid(2) - i32::from(self.exponent).div_euclid(2) + 1;
         (pairs as usize + 1 + usize::from(self.negative)).min(21)
+    }
+}
+
+/// Decimal digits; none for zero. The logarithm of 64 bits is several times quicker than that of 128.
+fn digits_of(coefficient: u128) -> u32 {
+    match u64::try_from(coefficient) {
+        Ok(short) => short.checked_ilog10().map_or(0, |power| power + 1),
+        Err(_) => coefficient.ilog10() + 1,
     }
 }
 

@@ -45,3 +45,6 @@ impl Timestamp {
         Timestamp { wall_ms: (value >> 64) as u64, counter: (value >> 32) as u32, node: value as u32 }
     }
 }
+
+#[cfg(test)]
+mod tests;

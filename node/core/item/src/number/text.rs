@@ -74,12 +74,13 @@ impl Number {
     pub(super) fn decimal_digits(&self) -> Digits {
         const HALF: u128 = 10_u128.pow(19);
         let mut digits = Digits { buffer: [0; 40], start: 40 };
-        let mut low = (self.coefficient % HALF) as u64;
-        let high = (self.coefficient / HALF) as u64;
-        if high == 0 {
-            digits.prepend(low);
+        // Division of 128 bits is slow and nearly all numbers are short.
+        if let Ok(short) = u64::try_from(self.coefficient) {
+            digits.prepend(short);
             return digits;
         }
+        let mut low = (self.coefficient % HALF) as u64;
+        let high = (self.coefficient / HALF) as u64;
         // The lower half with its leading zeros.
         for _ in 0..19 {
             digits.start -= 1;
@@ -108,7 +109,6 @@ impl Digits {
 #[derive(Default)]
 struct Mantissa {
     coefficient: u128,
-    digits: u32,
     zeros: i64,
     scale: i64,
     any_digit: bool,
@@ -134,9 +134,7 @@ impl Mantissa {
         if self.length > i64::from(DIGITS_MAX) {
             self.too_long = true;
         } else {
-            let step = (self.zeros + 1) as u32;
-            self.coefficient = self.coefficient * 10_u128.pow(step) + u128::from(digit);
-            self.digits += step;
+            self.coefficient = self.coefficient * 10_u128.pow(self.zeros as u32 + 1) + u128::from(digit);
         }
         self.zeros = 0;
     }
