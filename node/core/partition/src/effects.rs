@@ -36,6 +36,24 @@ pub struct Effects {
     pub state: Option<StateChange>,
 }
 
+impl Effects {
+    /// About how many bytes the effects take, in memory and in a log entry.
+    pub fn bytes(&self) -> usize {
+        let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let rows: usize = self.rows.iter().map(|row| row.key.len() + length(&row.value)).sum();
+        let images = self.change.as_ref().map_or(0, |change| length(&change.old_image) + length(&change.new_image));
+        let shown = match self.remembered.as_ref().map(|remembered| &remembered.outcome) {
+            Some(Ok(Reply::Written(written))) => length(&written.attributes),
+            Some(Err(Refusal::ConditionFailed { old_item })) => length(old_item),
+            _ => 0,
+        };
+        EFFECTS_HEADER_BYTES + rows + images + shown
+    }
+}
+
+/// What the effects of a command take beside the bytes of rows and items: ids, timestamps, counters, lengths.
+const EFFECTS_HEADER_BYTES: usize = 256;
+
 /// A command that had its effect, and what it was answered.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Remembered {
@@ -54,7 +72,8 @@ pub enum StateChange {
     RaiseMark { birth_ms: u64 },
 }
 
-/// Number of an entry among those of its partition that had effect: 1, 2, 3 … without gaps.
+/// Names an entry among those of its partition: from 1 on, rising. Numbers are never used twice within a term: an entry whose
+/// proposal was given up may still be committed, and nothing evaluated on its successor of the same number may follow it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 pub struct EntryNumber(pub u64);
 
@@ -66,6 +85,8 @@ pub struct EntryNumber(pub u64);
 pub struct Entry {
     /// Term in which the leader evaluated it.
     pub term: u64,
+    /// Above `after`.
+    pub number: EntryNumber,
     /// The entry on top of which it was evaluated.
     pub after: EntryNumber,
     /// Timestamp of the evaluation; the partition's timestamps only rise.

@@ -1,0 +1,144 @@
+//! Apply: a committed entry becomes row writes. Runs on every replica, for one entry after the other.
+//!
+//! Guarantees: the same entries give the same writes and the same state on every replica; an entry has no effect unless it was
+//! evaluated in its log term and on top of the last entry that had effect; after `writes`, the stored rows of the state are
+//! the state. Knows no condition and no expression: bytes in, bytes out.
+
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    codec,
+    effects::{CountChange, Effects, Entry, StateChange},
+    keys,
+    reply::IndexCount,
+    rows::{FamilyKind, RowWrites},
+    state::PartitionState,
+};
+use stator_changelog::{SequenceNumber, encode_record, trimmable};
+use stator_item::Bounds;
+use std::sync::Arc;
+
+/// Whether an entry had effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    HadEffect,
+    /// It was evaluated in another term or on another entry: its commands have to be evaluated again.
+    Nothing,
+}
+
+/// What applying an entry comes to. The replica writes its Raft position in the same batch, whatever the outcome.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Applied {
+    pub writes: RowWrites,
+    pub outcome: Outcome,
+}
+
+/// Applies an entry that was committed in `log_term`.
+///
+/// # Panics
+/// If the entry breaks an invariant that its evaluation must have kept: wrong data is worse than a stopped node.
+pub fn apply(entry: &Entry, log_term: u64, state: &mut PartitionState) -> Applied {
+    if entry.term != log_term || entry.after != state.last_entry() {
+        return Applied { writes: RowWrites::default(), outcome: Outcome::Nothing };
+    }
+    assert!(entry.timestamp > state.last_timestamp(), "a partition's timestamps only rise");
+    assert!(entry.number > entry.after, "an entry follows the one that it names");
+    let mut writes = RowWrites::default();
+    let mut counted = false;
+    for effects in &entry.effects {
+        counted |= apply_effects(effects, state, &mut writes);
+    }
+    if counted {
+        state.write_counts(&mut writes);
+    }
+    state.progress.last_entry = entry.number;
+    state.progress.last_timestamp = entry.timestamp;
+    state.write_progress(&mut writes);
+    Applied { writes, outcome: Outcome::HadEffect }
+}
+
+/// Whether counters changed.
+fn apply_effects(effects: &Effects, state: &mut PartitionState, writes: &mut RowWrites) -> bool {
+    assert!(effects.rows.is_empty() || !state.is_closed(), "nothing is written to a table that is gone");
+    for row in &effects.rows {
+        match &row.value {
+            Some(value) => writes.put(FamilyKind::Items, row.key.clone(), value.clone()),
+            None => writes.delete(FamilyKind::Items, row.key.clone()),
+        }
+    }
+    for change in &effects.counts {
+        count(change, state);
+    }
+    if let Some(change) = &effects.change {
+        // Numbered here and not in evaluation, so that nothing in flight has to know how many are before it.
+        let sequence = state.progress.last_change.next();
+        state.progress.last_change = sequence;
+        writes.put(FamilyKind::Changes, keys::change_key(state.partition, sequence), encode_record(change));
+    }
+    if let Some(remembered) = &effects.remembered {
+        let key = keys::remembered_key(state.partition, remembered.birth, remembered.id);
+        let outcome = bytes::Bytes::from(codec::encode_outcome(&remembered.outcome));
+        state.remembered.insert(remembered.birth, remembered.id, outcome.clone());
+        writes.put(FamilyKind::State, key, outcome);
+    }
+    if let Some(change) = &effects.state {
+        change_state(change, state, writes);
+    }
+    !effects.counts.is_empty() || effects.state == Some(StateChange::Close)
+}
+
+fn count(change: &CountChange, state: &mut PartitionState) {
+    let counted = state.counts.entry(change.index).or_default();
+    let broken = "a counter is below zero: an effect was applied twice or not at all";
+    *counted = IndexCount {
+        index: change.index,
+        items: counted.items.checked_add_signed(change.items).expect(broken),
+        bytes: counted.bytes.checked_add_signed(change.bytes).expect(broken),
+    };
+}
+
+fn change_state(change: &StateChange, state: &mut PartitionState, writes: &mut RowWrites) {
+    let partition = state.partition;
+    match change {
+        StateChange::Describe(table) => {
+            writes.put(FamilyKind::State, keys::description_key(partition), codec::encode(table, 512));
+            state.description = Some(Arc::new((**table).clone()));
+        }
+        StateChange::Close => close(state, writes),
+        StateChange::MoveCursor { consumer, to } => {
+            if state.cursors.advance(consumer, *to) {
+                writes.put(FamilyKind::State, keys::cursor_key(partition, consumer), codec::encode(to, 9));
+            }
+        }
+        StateChange::TrimChanges { to } => trim(*to, state, writes),
+        StateChange::RaiseMark { birth_ms } => {
+            state.progress.mark_ms = state.progress.mark_ms.max(*birth_ms);
+            state.remembered.forget_below(*birth_ms);
+            writes.delete_range(FamilyKind::State, keys::remembered_below(partition, *birth_ms));
+        }
+    }
+}
+
+/// What is still owed stays: the change log and its cursors.
+fn close(state: &mut PartitionState, writes: &mut RowWrites) {
+    for bounds in state.items_bounds() {
+        writes.delete_range(FamilyKind::Items, bounds);
+    }
+    writes.delete_range(FamilyKind::State, keys::remembered_bounds(state.partition));
+    state.remembered.clear();
+    state.counts.clear();
+    state.progress.closed = true;
+}
+
+fn trim(to: SequenceNumber, state: &mut PartitionState, writes: &mut RowWrites) {
+    let last = trimmable(&state.cursors, to).min(state.progress.last_change);
+    if last < state.progress.first_change {
+        return;
+    }
+    let first_kept = last.next();
+    let start = keys::change_key(state.partition, state.progress.first_change).to_vec();
+    let bounds: Bounds = (start, Some(keys::change_key(state.partition, first_kept).to_vec()));
+    writes.delete_range(FamilyKind::Changes, bounds);
+    state.progress.first_change = first_kept;
+}

@@ -1,0 +1,188 @@
+//! Put, update and delete: one flow, from the old item to the new one.
+//!
+//! Guarantees: either everything of a write is in its effects (row, index entries, collection size, counters, change record)
+//! or it is refused; a write that leaves the item as it was changes nothing; the new row's version is above the old one's.
+
+mod change;
+mod collection;
+mod returns;
+
+pub(super) use change::Change;
+
+use super::{
+    Outcome, Turn,
+    image::Image,
+    indexes::{self, IndexChange},
+    reading::Reading,
+};
+use crate::{
+    effects::{CountChange, Effects, RowWrite},
+    reply::{Refusal, Reply, Written},
+    rows::ReadError,
+    rows_needed::item_row_key,
+};
+use bytes::Bytes;
+use stator_catalog::TableDescription;
+use stator_changelog::{ChangeKind, ChangeRecord, SequenceNumber};
+use stator_item::{IndexNumber, Item, Key, RowHeader, Timestamp, row};
+
+/// Both sides of a write.
+struct Images {
+    old: Option<Image>,
+    new: Option<Image>,
+}
+
+/// Why a write ends before it has effects.
+pub(super) enum Stop {
+    Refused(Refusal),
+    Failed(ReadError),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Stop {
+        Stop::Refused(refusal)
+    }
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Stop {
+        Stop::Failed(error)
+    }
+}
+
+pub(super) fn evaluate(turn: &Turn<'_>, reading: &mut Reading<'_>, change: Change<'_>) -> Result<Outcome, ReadError> {
+    match write(turn, reading, change) {
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::Refused(refusal)) => Ok(turn.refused(refusal)),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+fn write(turn: &Turn<'_>, reading: &mut Reading<'_>, change: Change<'_>) -> Result<Outcome, Stop> {
+    let key = change.key();
+    let table = reading.table_for(key.token())?;
+    let row_key = item_row_key(table, key);
+    let (replaced, old) = match reading.row(&row_key)? {
+        Some(stored) => {
+            let (header, image) = Image::of_row(&stored)?;
+            (header.written, Some(image))
+        }
+        None => (Timestamp::MIN, None),
+    };
+    check_condition(&change, old.as_ref())?;
+    let new = change.new_image(table, old.as_ref())?;
+    let images = Images { old, new };
+    if images.are_equal() {
+        let collection_bytes = collection::size_asked(table, key, change.options(), reading)?;
+        let written = images.written(&change, Vec::new(), collection_bytes)?;
+        return Ok((None, turn.timestamp, Ok(Reply::Written(written))));
+    }
+    let version =
+        if turn.timestamp > replaced { turn.timestamp } else { replaced.next(turn.now.wall_ms, turn.now.node) };
+    let changed = indexes::changes(table, key, images.old.as_ref(), images.new.as_ref())?;
+    let mut effects = Effects::default();
+    let header = RowHeader { written: version, origin: 0 };
+    effects.rows.push(row_write(row_key, images.new.as_ref().map(|image| image.encoded()), &header));
+    for index in &changed {
+        effects.rows.extend(index_writes(index, &header));
+    }
+    effects.counts = images.counts(&changed);
+    let collection_bytes = collection::change(table, key, change.options(), reading, &mut effects)?;
+    effects.change = images.change_record(table, version);
+    let written = images.written(&change, changed, collection_bytes)?;
+    Ok((Some(effects), version, Ok(Reply::Written(written))))
+}
+
+fn check_condition(change: &Change<'_>, old: Option<&Image>) -> Result<(), Stop> {
+    let options = change.options();
+    let Some(condition) = &options.condition else { return Ok(()) };
+    let holds = match old {
+        Some(image) => condition.evaluate(image.tree()?),
+        None => condition.evaluate(&Item::new()),
+    };
+    if holds {
+        return Ok(());
+    }
+    let shown = old.filter(|_| options.old_item_on_failure).map(|image| image.encoded().clone());
+    Err(Refusal::ConditionFailed { old_item: shown }.into())
+}
+
+fn row_write(row_key: Vec<u8>, encoded_item: Option<&Bytes>, header: &RowHeader) -> RowWrite {
+    RowWrite { key: row_key.into(), value: encoded_item.map(|item| row::encode_row_of(header, item).into()) }
+}
+
+/// The old entry's row is deleted unless the new one takes its place.
+fn index_writes(change: &IndexChange, header: &RowHeader) -> Vec<RowWrite> {
+    let mut writes = Vec::with_capacity(2);
+    if let Some(old) = &change.old
+        && change.new.as_ref().is_none_or(|new| new.row_key != old.row_key)
+    {
+        writes.push(row_write(old.row_key.clone(), None, header));
+    }
+    if let Some(new) = &change.new {
+        writes.push(row_write(new.row_key.clone(), Some(&new.encoded), header));
+    }
+    writes
+}
+
+impl Images {
+    fn are_equal(&self) -> bool {
+        // Equal items have equal encodings.
+        self.old.as_ref().map(Image::encoded) == self.new.as_ref().map(Image::encoded)
+    }
+
+    fn counts(&self, changed: &[IndexChange]) -> Vec<CountChange> {
+        let size = |image: &Option<Image>| image.as_ref().map(Image::size);
+        let items = count_change(IndexNumber::ITEMS, size(&self.old), size(&self.new));
+        let entries = changed.iter().map(|change| {
+            let size = |entry: &Option<indexes::IndexEntry>| entry.as_ref().map(|entry| entry.size);
+            count_change(change.index, size(&change.old), size(&change.new))
+        });
+        std::iter::once(items).chain(entries).filter(|count| count.items != 0 || count.bytes != 0).collect()
+    }
+
+    fn change_record(&self, table: &TableDescription, version: Timestamp) -> Option<ChangeRecord> {
+        table.stream?;
+        Some(ChangeRecord {
+            sequence: SequenceNumber::default(),
+            kind: ChangeKind::between(self.old.as_ref(), self.new.as_ref())?,
+            timestamp: version,
+            origin: 0,
+            old_image: self.old.as_ref().map(|image| image.encoded().clone()),
+            new_image: self.new.as_ref().map(|image| image.encoded().clone()),
+        })
+    }
+
+    fn written(
+        &self,
+        change: &Change<'_>,
+        changed: Vec<IndexChange>,
+        collection_bytes: Option<u64>,
+    ) -> Result<Written, ReadError> {
+        let size = |image: &Option<Image>| image.as_ref().map_or(0, |image| image.size() as u64);
+        let entry_size = |entry: &Option<indexes::IndexEntry>| entry.as_ref().map_or(0, |entry| entry.size as u64);
+        Ok(Written {
+            attributes: returns::attributes(change, self.old.as_ref(), self.new.as_ref())?,
+            old_bytes: size(&self.old),
+            new_bytes: size(&self.new),
+            index_bytes: changed
+                .iter()
+                .map(|change| (change.index, entry_size(&change.old), entry_size(&change.new)))
+                .collect(),
+            collection_bytes,
+        })
+    }
+}
+
+fn count_change(index: IndexNumber, old: Option<usize>, new: Option<usize>) -> CountChange {
+    let count = |side: Option<usize>| i64::from(side.is_some());
+    let bytes = |side: Option<usize>| i64::try_from(side.unwrap_or(0)).expect("an item's size is small");
+    CountChange { index, items: count(new) - count(old), bytes: bytes(new) - bytes(old) }
+}
+
+/// The key's attributes: what an update makes an item of where there is none.
+fn key_item(table: &TableDescription, key: &Key) -> Item {
+    let hash = (table.key.hash.name.clone(), key.hash.to_value());
+    let range = table.key.range.iter().zip(&key.range).map(|(schema, part)| (schema.name.clone(), part.to_value()));
+    std::iter::once(hash).chain(range).collect()
+}

@@ -1,0 +1,131 @@
+//! Keys of the families `State` and `Changes`: `partition (8 bytes) | ...`, integers big endian.
+//!
+//! State: `| tag | rest`, one row for each thing that changes by itself, so that an apply writes only what changed.
+//! The rows that the replica keeps for itself (applied position, snapshot mark) come first and belong to no state.
+
+use bytes::Bytes;
+use stator_changelog::SequenceNumber;
+use stator_item::{Bounds, PartitionId, Timestamp, key::prefix_end};
+
+use crate::command::CommandId;
+
+/// Second part of a State key. Stored: a tag is never given a second meaning.
+mod tag {
+    pub const APPLIED: u8 = 0;
+    pub const INSTALLING: u8 = 1;
+    /// From here on: what the partition remembers.
+    pub const PROGRESS: u8 = 16;
+    pub const DESCRIPTION: u8 = 17;
+    pub const COUNTS: u8 = 18;
+    pub const CURSOR: u8 = 19;
+    pub const REMEMBERED: u8 = 20;
+}
+
+/// What a row of the family `State` is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum StateKey {
+    Progress,
+    Description,
+    Counts,
+    Cursor { consumer: String },
+    Remembered { birth: Timestamp, id: CommandId },
+}
+
+/// Where the replica keeps its Raft position, in the same batch as the rows.
+pub fn applied_key(partition: PartitionId) -> Bytes {
+    state_key(partition, tag::APPLIED, &[])
+}
+
+/// Where the replica keeps the mark of a snapshot that is being installed.
+pub fn installing_key(partition: PartitionId) -> Bytes {
+    state_key(partition, tag::INSTALLING, &[])
+}
+
+/// The rows of the family `State` of which the partition's state is made: all but the replica's own two.
+pub fn state_bounds(partition: PartitionId) -> Bounds {
+    (state_key(partition, tag::PROGRESS, &[]).to_vec(), prefix_end(&partition.0.to_be_bytes()))
+}
+
+/// The partition's change records.
+pub fn changes_bounds(partition: PartitionId) -> Bounds {
+    let prefix = partition.0.to_be_bytes().to_vec();
+    let end = prefix_end(&prefix);
+    (prefix, end)
+}
+
+pub(crate) fn change_key(partition: PartitionId, sequence: SequenceNumber) -> Bytes {
+    let mut key = Vec::with_capacity(16);
+    key.extend_from_slice(&partition.0.to_be_bytes());
+    key.extend_from_slice(&sequence.0.to_be_bytes());
+    key.into()
+}
+
+/// The sequence number in the key of a change record.
+pub(crate) fn change_sequence(key: &[u8]) -> Option<SequenceNumber> {
+    let (_, sequence) = key.split_first_chunk::<8>()?;
+    Some(SequenceNumber(u64::from_be_bytes(sequence.try_into().ok()?)))
+}
+
+pub(crate) fn progress_key(partition: PartitionId) -> Bytes {
+    state_key(partition, tag::PROGRESS, &[])
+}
+
+pub(crate) fn description_key(partition: PartitionId) -> Bytes {
+    state_key(partition, tag::DESCRIPTION, &[])
+}
+
+pub(crate) fn counts_key(partition: PartitionId) -> Bytes {
+    state_key(partition, tag::COUNTS, &[])
+}
+
+pub(crate) fn cursor_key(partition: PartitionId, consumer: &str) -> Bytes {
+    state_key(partition, tag::CURSOR, consumer.as_bytes())
+}
+
+/// By birth first, so that those born below a mark are one range.
+pub(crate) fn remembered_key(partition: PartitionId, birth: Timestamp, id: CommandId) -> Bytes {
+    let mut rest = [0; Timestamp::BYTES + 16];
+    let (first, second) = rest.split_at_mut(Timestamp::BYTES);
+    first.copy_from_slice(&birth.to_bytes());
+    second.copy_from_slice(&id.0.to_be_bytes());
+    state_key(partition, tag::REMEMBERED, &rest)
+}
+
+/// Remembered ids of commands born before this millisecond.
+pub(crate) fn remembered_below(partition: PartitionId, birth_ms: u64) -> Bounds {
+    let mark = Timestamp { wall_ms: birth_ms, counter: 0, node: 0 };
+    let end = remembered_key(partition, mark, CommandId(0));
+    (state_key(partition, tag::REMEMBERED, &[]).to_vec(), Some(end.to_vec()))
+}
+
+/// All remembered ids.
+pub(crate) fn remembered_bounds(partition: PartitionId) -> Bounds {
+    let start = state_key(partition, tag::REMEMBERED, &[]).to_vec();
+    let end = prefix_end(&start);
+    (start, end)
+}
+
+/// Takes the key of a state row apart; `None`: no release has written it.
+pub(crate) fn parse_state_key(partition: PartitionId, key: &[u8]) -> Option<StateKey> {
+    let (&tag, rest) = key.strip_prefix(&partition.0.to_be_bytes())?.split_first()?;
+    match (tag, rest) {
+        (tag::PROGRESS, []) => Some(StateKey::Progress),
+        (tag::DESCRIPTION, []) => Some(StateKey::Description),
+        (tag::COUNTS, []) => Some(StateKey::Counts),
+        (tag::CURSOR, consumer) => Some(StateKey::Cursor { consumer: String::from_utf8(consumer.to_vec()).ok()? }),
+        (tag::REMEMBERED, rest) => {
+            let (birth, id) = rest.split_first_chunk()?;
+            let id = CommandId(u128::from_be_bytes(id.try_into().ok()?));
+            Some(StateKey::Remembered { birth: Timestamp::from_bytes(*birth), id })
+        }
+        _ => None,
+    }
+}
+
+fn state_key(partition: PartitionId, tag: u8, rest: &[u8]) -> Bytes {
+    let mut key = Vec::with_capacity(9 + rest.len());
+    key.extend_from_slice(&partition.0.to_be_bytes());
+    key.push(tag);
+    key.extend_from_slice(rest);
+    key.into()
+}

@@ -1,0 +1,66 @@
+//! Reads: answered from committed rows as they stood at one moment, never from effects in flight.
+
+mod changes;
+mod page;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    command::{Command, Get},
+    reply::{Got, Refusal, Reply},
+    rows::{ReadError, ReadRows},
+    rows_needed::item_row_key,
+    state::ReadState,
+};
+use bytes::Bytes;
+use stator_catalog::TableDescription;
+use stator_expression::Projection;
+use stator_item::{row, size};
+
+/// Answers a command that changes nothing. State and rows are of the same moment.
+pub fn read(command: &Command, state: &ReadState, rows: &dyn ReadRows) -> Result<Result<Reply, Refusal>, ReadError> {
+    // The change log outlives its table: its consumers still read it.
+    if let Command::ReadChanges { after, bytes_max } = command {
+        return changes::read(*after, *bytes_max, state, rows).map(|records| Ok(Reply::Changes(records)));
+    }
+    let table = match state.table_for(command) {
+        Ok(table) => table,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    match command {
+        Command::Get(command) => get(command, table, rows).map(|got| Ok(Reply::Got(got))),
+        Command::Page(command) => page::read(command, table, state, rows).map(|page| page.map(Reply::Page)),
+        Command::Count => Ok(Ok(Reply::Counted(state.counts.clone()))),
+        _ => Ok(Err(Refusal::Invalid("a write is not a read".to_owned()))),
+    }
+}
+
+impl ReadState {
+    /// The table, if this partition may answer the command.
+    fn table_for(&self, command: &Command) -> Result<&TableDescription, Refusal> {
+        if self.progress.closed {
+            return Err(Refusal::NoSuchTable);
+        }
+        if let Command::Get(Get { key, .. }) = command
+            && !self.progress.tokens.contains(key.token())
+        {
+            return Err(Refusal::StaleEpoch { current: self.progress.epoch });
+        }
+        self.description.as_deref().ok_or_else(|| Refusal::Unavailable("the table is being made".to_owned()))
+    }
+}
+
+fn get(get: &Get, table: &TableDescription, rows: &dyn ReadRows) -> Result<Got, ReadError> {
+    let Some(stored) = rows.get(&item_row_key(table, &get.key))? else { return Ok(Got::default()) };
+    let (_, encoded) = row::split_row(&stored)?;
+    let read_bytes = size::item_size_encoded(encoded)? as u64;
+    let item = match &get.projection {
+        None => stored.slice_ref(encoded),
+        Some(projection) => projected(projection, encoded)?,
+    };
+    Ok(Got { item: Some(item), read_bytes })
+}
+
+fn projected(projection: &Projection, encoded: &[u8]) -> Result<Bytes, ReadError> {
+    Ok(row::item_encoding(&projection.project(&row::decode_item(encoded)?)).into())
+}

@@ -1,0 +1,39 @@
+//! Which rows a command's evaluation will look at, so that they can be read ahead of its turn.
+
+use crate::{command::Command, rows::COLLECTION_SIZES};
+use stator_catalog::TableDescription;
+use stator_item::{IndexNumber, Key, key};
+
+/// Row keys of the family `Items`. For a page none: it reads a range, in its turn.
+///
+/// Guarantees: evaluation under the same description asks for no other row.
+pub fn rows_needed(command: &Command, table: &TableDescription) -> Vec<Vec<u8>> {
+    let written = match command {
+        Command::Put(put) => &put.key,
+        Command::Update(update) => &update.key,
+        Command::Delete(delete) => &delete.key,
+        Command::Get(get) => return vec![item_row_key(table, &get.key)],
+        Command::Page(_)
+        | Command::Count
+        | Command::Describe(_)
+        | Command::Close
+        | Command::ReadChanges { .. }
+        | Command::MoveCursor { .. }
+        | Command::TrimChanges { .. }
+        | Command::RaiseMark { .. } => return Vec::new(),
+    };
+    let mut keys = vec![item_row_key(table, written)];
+    if !table.local_indexes.is_empty() {
+        keys.push(collection_row_key(table, written));
+    }
+    keys
+}
+
+pub(crate) fn item_row_key(table: &TableDescription, item: &Key) -> Vec<u8> {
+    key::row_key(table.id, IndexNumber::ITEMS, item)
+}
+
+/// The row with the size of the collection that the item belongs to.
+pub(crate) fn collection_row_key(table: &TableDescription, item: &Key) -> Vec<u8> {
+    key::hash_prefix(table.id, COLLECTION_SIZES, &item.hash)
+}

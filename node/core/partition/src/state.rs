@@ -1,0 +1,265 @@
+//! What a partition remembers beside its rows. Changes only by [`apply`](crate::apply::apply).
+//!
+//! Guarantees: the rows that apply writes of it, loaded again, are the same state; every replica at one applied entry has
+//! the same. Bounds: remembered ids by count, bytes and age ([`mark_due`](PartitionState::mark_due)), consumers by
+//! [`CONSUMERS_MAX`], all else by the table's description.
+
+mod remembered;
+#[cfg(test)]
+mod tests;
+
+pub use remembered::{REMEMBERED_AGE_MS_MAX, REMEMBERED_BYTES_MAX, REMEMBERED_COUNT_MAX, RememberedIds};
+
+use crate::{
+    codec::{self, CodecError},
+    command::CommandId,
+    effects::EntryNumber,
+    keys::{self, StateKey},
+    reply::{IndexCount, Refusal, Reply},
+    rows::{Direction, FamilyKind, ReadError, ReadRows, RowWrites, items_bounds},
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use stator_catalog::{TableDescription, TokenRange};
+use stator_changelog::{Cursors, SequenceNumber};
+use stator_item::{Bounds, IndexNumber, PartitionId, TableId, Timestamp};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+
+/// Most consumers of one change log.
+pub const CONSUMERS_MAX: usize = 64;
+/// Longest name of a consumer.
+pub const CONSUMER_NAME_BYTES_MAX: usize = 255;
+
+/// How far a partition has come: what changes with every entry, in one row.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    pub table: TableId,
+    pub tokens: TokenRange,
+    pub epoch: u64,
+    pub closed: bool,
+    pub last_entry: EntryNumber,
+    pub last_timestamp: Timestamp,
+    /// Commands born before this millisecond are refused.
+    pub mark_ms: u64,
+    /// The first change record that is kept, or where the next one goes if none is.
+    pub first_change: SequenceNumber,
+    pub last_change: SequenceNumber,
+}
+
+/// The state of one partition.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PartitionState {
+    pub(crate) partition: PartitionId,
+    pub(crate) progress: Progress,
+    pub(crate) description: Option<Arc<TableDescription>>,
+    pub(crate) remembered: RememberedIds,
+    pub(crate) counts: BTreeMap<IndexNumber, IndexCount>,
+    pub(crate) cursors: Cursors,
+}
+
+/// What answering reads needs of a state; cheap to take, so that the state is not held while rows are read.
+#[derive(Clone, Debug)]
+pub struct ReadState {
+    pub(crate) partition: PartitionId,
+    pub(crate) progress: Progress,
+    pub(crate) description: Option<Arc<TableDescription>>,
+    pub(crate) counts: Vec<IndexCount>,
+}
+
+impl PartitionState {
+    /// A partition that has applied nothing. Every replica begins with the same.
+    pub fn new(partition: PartitionId, table: TableId, tokens: TokenRange, epoch: u64) -> PartitionState {
+        let progress = Progress {
+            table,
+            tokens,
+            epoch,
+            closed: false,
+            last_entry: EntryNumber(0),
+            last_timestamp: Timestamp::MIN,
+            mark_ms: 0,
+            first_change: SequenceNumber(1),
+            last_change: SequenceNumber(0),
+        };
+        PartitionState {
+            partition,
+            progress,
+            description: None,
+            remembered: RememberedIds::default(),
+            counts: BTreeMap::new(),
+            cursors: Cursors::default(),
+        }
+    }
+
+    /// The rows of a state that [`new`](PartitionState::new) has just made.
+    pub fn first_rows(&self) -> RowWrites {
+        let mut writes = RowWrites::default();
+        self.write_progress(&mut writes);
+        writes
+    }
+
+    /// The state from its rows; `None`: this partition has none here.
+    pub fn load(partition: PartitionId, rows: &dyn ReadRows) -> Result<Option<PartitionState>, ReadError> {
+        let mut loading = Loading::default();
+        let mut failed = None;
+        rows.scan(
+            FamilyKind::State,
+            &keys::state_bounds(partition),
+            Direction::Forward,
+            &mut |key, value| match loading.take(partition, key, value) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            },
+        )?;
+        match failed {
+            Some(error) => Err(error),
+            None => loading.finish(partition),
+        }
+    }
+
+    pub fn partition(&self) -> PartitionId {
+        self.partition
+    }
+
+    pub fn table(&self) -> TableId {
+        self.progress.table
+    }
+
+    /// `None` before the first description is applied.
+    pub fn description(&self) -> Option<&Arc<TableDescription>> {
+        self.description.as_ref()
+    }
+
+    pub fn tokens(&self) -> TokenRange {
+        self.progress.tokens
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.progress.epoch
+    }
+
+    /// The table was deleted: no rows are left, and nothing is answered.
+    pub fn is_closed(&self) -> bool {
+        self.progress.closed
+    }
+
+    /// The last entry that had effect.
+    pub fn last_entry(&self) -> EntryNumber {
+        self.progress.last_entry
+    }
+
+    pub fn last_timestamp(&self) -> Timestamp {
+        self.progress.last_timestamp
+    }
+
+    pub fn cursors(&self) -> &Cursors {
+        &self.cursors
+    }
+
+    /// First and last change record that is kept; `None`: none is.
+    pub fn changes(&self) -> Option<(SequenceNumber, SequenceNumber)> {
+        let (first, last) = (self.progress.first_change, self.progress.last_change);
+        (first <= last).then_some((first, last))
+    }
+
+    /// Items and bytes, of the table and of each local index.
+    pub fn counts(&self) -> Vec<IndexCount> {
+        let local = self.description.iter().flat_map(|table| table.local_indexes.iter().map(|index| index.number));
+        let count = |index| self.counts.get(&index).copied().unwrap_or(IndexCount { index, ..IndexCount::default() });
+        [IndexNumber::ITEMS].into_iter().chain(local).map(count).collect()
+    }
+
+    /// The birth (milliseconds) below which ids should be forgotten now, because too many or too old ones are kept.
+    pub fn mark_due(&self, now_ms: u64) -> Option<u64> {
+        self.remembered.mark_due(now_ms).filter(|mark_ms| *mark_ms > self.progress.mark_ms)
+    }
+
+    /// The ranges of the family `Items` that hold the partition's rows.
+    pub fn items_bounds(&self) -> Vec<Bounds> {
+        let local: Vec<IndexNumber> =
+            self.description.iter().flat_map(|table| table.local_indexes.iter().map(|index| index.number)).collect();
+        items_bounds(self.progress.table, self.progress.tokens, &local)
+    }
+
+    /// What reads need, as of now. Take it together with the view of the rows, between two applies.
+    pub fn for_reads(&self) -> ReadState {
+        ReadState {
+            partition: self.partition,
+            progress: self.progress.clone(),
+            description: self.description.clone(),
+            counts: self.counts(),
+        }
+    }
+
+    /// What the command of that id was answered, if it is remembered.
+    pub(crate) fn outcome(&self, birth: Timestamp, id: CommandId) -> Result<Option<Result<Reply, Refusal>>, ReadError> {
+        self.remembered.get(birth, id).map(|stored| codec::decode_outcome(stored).map_err(damaged)).transpose()
+    }
+
+    pub(crate) fn write_progress(&self, writes: &mut RowWrites) {
+        writes.put(FamilyKind::State, keys::progress_key(self.partition), codec::encode(&self.progress, 128));
+    }
+
+    pub(crate) fn write_counts(&self, writes: &mut RowWrites) {
+        let counts: Vec<IndexCount> = self.counts.values().copied().collect();
+        writes.put(FamilyKind::State, keys::counts_key(self.partition), codec::encode(&counts, 64));
+    }
+}
+
+/// A state whose rows are being read.
+#[derive(Default)]
+struct Loading {
+    progress: Option<Progress>,
+    description: Option<Arc<TableDescription>>,
+    remembered: RememberedIds,
+    counts: BTreeMap<IndexNumber, IndexCount>,
+    cursors: Cursors,
+}
+
+impl Loading {
+    fn take(&mut self, partition: PartitionId, key: &[u8], value: &[u8]) -> Result<(), ReadError> {
+        let unknown = || ReadError::damaged("state row", "its key is of no known kind");
+        match keys::parse_state_key(partition, key).ok_or_else(unknown)? {
+            StateKey::Progress => self.progress = Some(decoded(value)?),
+            StateKey::Description => self.description = Some(Arc::new(decoded(value)?)),
+            StateKey::Counts => {
+                let counts: Vec<IndexCount> = decoded(value)?;
+                self.counts = counts.into_iter().map(|count| (count.index, count)).collect();
+            }
+            StateKey::Cursor { consumer } => {
+                self.cursors.advance(&consumer, decoded(value)?);
+            }
+            StateKey::Remembered { birth, id } => {
+                self.remembered.insert(birth, id, Bytes::copy_from_slice(value));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, partition: PartitionId) -> Result<Option<PartitionState>, ReadError> {
+        let others = self.description.is_some()
+            || !(self.cursors.is_empty() && self.counts.is_empty() && self.remembered.is_empty());
+        match self.progress {
+            None if others => Err(ReadError::damaged("partition state", "the row of its progress is missing")),
+            None => Ok(None),
+            Some(progress) => Ok(Some(PartitionState {
+                partition,
+                progress,
+                description: self.description,
+                remembered: self.remembered,
+                counts: self.counts,
+                cursors: self.cursors,
+            })),
+        }
+    }
+}
+
+fn decoded<T: serde::de::DeserializeOwned>(value: &[u8]) -> Result<T, ReadError> {
+    codec::decode("state row", value).map_err(damaged)
+}
+
+fn damaged(error: CodecError) -> ReadError {
+    ReadError::damaged("state row", error)
+}
