@@ -2,6 +2,19 @@
 //!
 //! Not here: DynamoDB JSON, other partitions, routing.
 
-pub mod request;
+mod leader;
+mod machine;
+mod mailbox;
+mod metrics;
+mod read;
+mod replica;
+mod request;
+mod rows;
+mod settings;
+mod shared;
+mod snapshot;
 
+pub use metrics::Metrics;
+pub use replica::{Parts, Replica, remove};
 pub use request::{Consistency, Request};
+pub use settings::Settings;

@@ -1,7 +1,7 @@
 //! A command on its way into a replica.
 
 use stator_item::Timestamp;
-use stator_partition::{Command, CommandId};
+use stator_partition::{Command, CommandId, evaluate::Attempt};
 use std::time::Duration;
 
 /// What a read must see.
@@ -20,6 +20,8 @@ pub struct Request {
     pub id: CommandId,
     /// When the first attempt was made; ids born below the partition's mark are refused.
     pub birth: Timestamp,
+    /// Whether an earlier attempt may have come through.
+    pub attempt: Attempt,
     /// The sender's picture of the partition.
     pub epoch: u64,
     /// On this node's elapsed clock.

@@ -1,0 +1,225 @@
+//! The leader's task: one per replica, it owns the overlay, waits for one event, deals with it, waits again.
+//!
+//! Commands are evaluated in their order against applied rows under the overlay, all that wait are packed into one entry, and the
+//! next entry does not wait for the one before it to be committed (up to a few in flight). A reply goes out when everything it
+//! was evaluated on is applied. After a lost proposal nothing is mended: the reign ends, its replies become "try again", and a
+//! new one begins on what is applied.
+//!
+//! Guarantees: nothing is evaluated before an entry of the own term is applied. A reply that changes nothing is a strong read: it
+//! goes out only if the lease, or a quorum asked after the command arrived, says that this replica still led.
+
+mod reign;
+
+use crate::{mailbox::Waiting, shared::Shared};
+use futures::{StreamExt, stream::FuturesUnordered};
+use reign::{Answer, Reign};
+use stator_consensus::{Group, Leadership, ProposeError};
+use stator_environment::BoxFuture;
+use stator_item::Timestamp;
+use stator_partition::{Command, CommandId, Refusal, effects::EntryNumber};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{mpsc, watch};
+
+/// Commands taken from the mailbox at once.
+const COMMANDS_AT_ONCE: usize = 256;
+/// How long a quorum may take to confirm leadership for a reply without a lease.
+const CONFIRM_MAX: Duration = Duration::from_secs(1);
+
+pub(crate) struct Leader {
+    shared: Arc<Shared>,
+    group: Group,
+    /// Tells the state machine that notices of applied entries are wanted.
+    leads: Arc<AtomicBool>,
+    mailbox: mpsc::Receiver<Waiting>,
+    leadership: watch::Receiver<Leadership>,
+    reign: Option<Reign>,
+    /// The highest entry number given out, in the term. A number is never used twice: an entry that was given up may still be
+    /// committed, and what was evaluated on its successor must not take it for the other.
+    numbered: (u64, EntryNumber),
+    proposals: FuturesUnordered<BoxFuture<'static, Result<(), ProposeError>>>,
+    /// Replies that wait for a quorum to confirm the leadership under which they were evaluated.
+    doubtful: FuturesUnordered<BoxFuture<'static, (Answer, bool)>>,
+}
+
+enum Event {
+    Leadership,
+    Applied,
+    Proposal(Result<(), ProposeError>),
+    Confirmed(Answer, bool),
+    Commands,
+    Mark,
+    Closed,
+}
+
+impl Leader {
+    pub fn new(shared: Arc<Shared>, group: Group, leads: Arc<AtomicBool>, mailbox: mpsc::Receiver<Waiting>) -> Leader {
+        let leadership = group.leadership();
+        Leader {
+            shared,
+            group,
+            leads,
+            mailbox,
+            leadership,
+            reign: None,
+            numbered: (0, EntryNumber(0)),
+            proposals: FuturesUnordered::new(),
+            doubtful: FuturesUnordered::new(),
+        }
+    }
+
+    /// Runs until every sender of the mailbox is gone.
+    pub async fn run(mut self) {
+        let mut progress = self.shared.progress.subscribe();
+        let mut commands = Vec::with_capacity(COMMANDS_AT_ONCE);
+        let mut next_mark = self.shared.environment.clock.elapsed() + self.shared.settings.mark_every;
+        loop {
+            self.settle();
+            let takes = self.takes_commands();
+            let until_mark = next_mark.saturating_sub(self.shared.environment.clock.elapsed());
+            let event = tokio::select! {
+                biased;
+                changed = self.leadership.changed() => if changed.is_ok() { Event::Leadership } else { Event::Closed },
+                Some(outcome) = self.proposals.next() => Event::Proposal(outcome),
+                Some((answer, confirmed)) = self.doubtful.next() => Event::Confirmed(answer, confirmed),
+                // Only a leader that waits for the first entry of its term needs to hear of others.
+                changed = progress.changed(), if self.reign.is_none() && self.leadership.borrow().leads =>
+                    if changed.is_ok() { Event::Applied } else { Event::Closed },
+                count = self.mailbox.recv_many(&mut commands, COMMANDS_AT_ONCE), if takes =>
+                    if count == 0 { Event::Closed } else { Event::Commands },
+                () = self.shared.environment.sleep(until_mark), if self.reign.is_some() => Event::Mark,
+            };
+            match event {
+                Event::Leadership | Event::Applied => {}
+                Event::Proposal(outcome) => self.on_proposal(outcome),
+                Event::Confirmed(answer, confirmed) => self.on_confirmed(answer, confirmed),
+                Event::Commands => self.on_commands(&mut commands),
+                Event::Mark => {
+                    next_mark = self.shared.environment.clock.elapsed() + self.shared.settings.mark_every;
+                    self.raise_mark();
+                }
+                Event::Closed => {
+                    self.end_reign("the replica is closed");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Restores what must hold before the next event: a reign exists if and only if this replica may evaluate.
+    fn settle(&mut self) {
+        let leadership = *self.leadership.borrow();
+        if self.reign.as_ref().is_some_and(|reign| !leadership.leads || reign.term() != leadership.term) {
+            self.end_reign("leadership was lost");
+        }
+        let begun = self.shared.progress.borrow().term == leadership.term;
+        // Entries in flight from an earlier reign would make those of a new one void: wait until each is applied or refused.
+        if self.reign.is_none() && leadership.leads && begun && self.proposals.is_empty() {
+            self.leads.store(true, Ordering::Release);
+            self.shared.take_notices();
+            let state = self.shared.state.read();
+            if self.numbered.0 != leadership.term {
+                self.numbered = (leadership.term, state.last_entry());
+            }
+            self.reign = Some(Reign::new(leadership.term, &state, self.numbered.1));
+            self.shared.metrics.leaders.inc();
+        }
+    }
+
+    fn end_reign(&mut self, reason: &'static str) {
+        let Some(reign) = self.reign.take() else { return };
+        self.leads.store(false, Ordering::Release);
+        self.numbered.1 = reign.last_number();
+        self.shared.metrics.leaders.dec();
+        self.shared.metrics.evaluations_begun_anew.inc();
+        reign.abandon(reason);
+        // Confirmations of the ended reign speak of its effects.
+        self.doubtful.clear();
+    }
+
+    /// A replica that does not lead takes commands only to refuse them; one that is about to lead lets them wait.
+    fn takes_commands(&self) -> bool {
+        match &self.reign {
+            Some(reign) => reign.has_room(&self.shared.settings),
+            None => !self.leadership.borrow().leads,
+        }
+    }
+
+    fn on_commands(&mut self, commands: &mut Vec<Waiting>) {
+        let leader = self.leadership.borrow().leader.map(|(_, node)| node);
+        for waiting in commands.drain(..) {
+            let Some(reign) = &mut self.reign else {
+                waiting.answer(Err(Refusal::NotLeader { leader }));
+                continue;
+            };
+            if let Some(answer) = reign.evaluate(&self.shared, waiting) {
+                self.confirm(answer);
+            }
+            if self.reign.as_ref().is_some_and(Reign::is_entry_full) {
+                self.propose();
+            }
+        }
+        self.propose();
+    }
+
+    /// Proposes what is packed.
+    fn propose(&mut self) {
+        let Some(payload) = self.reign.as_mut().and_then(Reign::close_entry) else { return };
+        let proposal = self.group.propose(payload);
+        self.proposals.push(Box::pin(async move { proposal.await.map(|_| ()) }));
+    }
+
+    fn on_proposal(&mut self, outcome: Result<(), ProposeError>) {
+        let notices = self.shared.take_notices();
+        if let Some(reign) = &mut self.reign {
+            let is_sound = reign.on_applied(&notices);
+            if !is_sound {
+                self.end_reign("an entry had no effect");
+            }
+        }
+        if let Err(error) = outcome {
+            tracing::debug!(partition = %self.shared.partition, %error, "a proposal was lost");
+            self.end_reign("a proposal was lost");
+        }
+    }
+
+    /// Sends a reply that changes nothing, now if the lease allows it, else when a quorum has confirmed the leadership.
+    fn confirm(&mut self, answer: Answer) {
+        let lease = self.group.lease().filter(|_| self.shared.settings.lease_reads);
+        let term = self.reign.as_ref().map(Reign::term);
+        if lease.is_some_and(|lease| Some(lease.term) == term) {
+            self.shared.metrics.reads_under_lease.inc();
+            self.on_confirmed(answer, true);
+            return;
+        }
+        self.shared.metrics.reads_by_quorum.inc();
+        let group = self.group.clone();
+        self.doubtful.push(Box::pin(async move {
+            let confirmed = group.read_index(CONFIRM_MAX).await.is_ok();
+            (answer, confirmed)
+        }));
+    }
+
+    fn on_confirmed(&mut self, answer: Answer, confirmed: bool) {
+        match &mut self.reign {
+            Some(reign) if confirmed => reign.hold(answer),
+            _ => answer.unavailable("leadership could not be confirmed"),
+        }
+    }
+
+    /// Lets old ids go, so that what is remembered stays bounded.
+    fn raise_mark(&mut self) {
+        let now_ms = self.shared.environment.clock.wall_ms();
+        let Some(birth_ms) = self.shared.state.read().mark_due(now_ms) else { return };
+        let Some(reign) = &mut self.reign else { return };
+        let id = CommandId(self.shared.environment.random.next_u128());
+        let birth = Timestamp { wall_ms: now_ms, counter: 0, node: 0 };
+        reign.evaluate_own(&self.shared, id, birth, &Command::RaiseMark { birth_ms });
+        self.propose();
+    }
+}

@@ -1,0 +1,87 @@
+//! What an operator sees of all replicas of a node.
+
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// Counters of all replicas of a node together: thousands of partitions must not become thousands of series.
+pub struct Metrics {
+    commands_evaluated: Counter,
+    commands_refused_overload: Counter,
+    entries_applied: Counter,
+    entries_without_effect: Counter,
+    pub(crate) evaluations_begun_anew: Counter,
+    commands_per_entry: Histogram,
+    pub(crate) reads_under_lease: Counter,
+    pub(crate) reads_by_quorum: Counter,
+    pub(crate) leaders: Gauge,
+}
+
+impl Metrics {
+    pub fn new(registry: &mut Registry) -> Metrics {
+        let metrics = Metrics {
+            commands_evaluated: Counter::default(),
+            commands_refused_overload: Counter::default(),
+            entries_applied: Counter::default(),
+            entries_without_effect: Counter::default(),
+            evaluations_begun_anew: Counter::default(),
+            commands_per_entry: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
+            reads_under_lease: Counter::default(),
+            reads_by_quorum: Counter::default(),
+            leaders: Gauge::default(),
+        };
+        let registry = registry.sub_registry_with_prefix("stator_replica");
+        registry.register(
+            "commands_evaluated",
+            "Commands evaluated by leaders on this node",
+            metrics.commands_evaluated.clone(),
+        );
+        registry.register(
+            "commands_refused_overload",
+            "Commands refused because a partition's mailbox was full",
+            metrics.commands_refused_overload.clone(),
+        );
+        registry.register("entries_applied", "Log entries applied with effect", metrics.entries_applied.clone());
+        registry.register(
+            "entries_without_effect",
+            "Log entries applied without effect: evaluated in another term, or on top of an entry that was lost",
+            metrics.entries_without_effect.clone(),
+        );
+        registry.register(
+            "evaluations_begun_anew",
+            "Times a leader dropped its effects in flight after a lost proposal",
+            metrics.evaluations_begun_anew.clone(),
+        );
+        registry.register(
+            "commands_per_entry",
+            "Commands packed into one log entry",
+            metrics.commands_per_entry.clone(),
+        );
+        registry.register(
+            "reads_under_lease",
+            "Strong reads answered under the lease",
+            metrics.reads_under_lease.clone(),
+        );
+        registry.register("reads_by_quorum", "Strong reads that had to ask a quorum", metrics.reads_by_quorum.clone());
+        registry.register("leaders", "Partitions that this node leads and serves", metrics.leaders.clone());
+        metrics
+    }
+
+    pub(crate) fn applied(&self, had_effect: bool, commands: usize) {
+        if had_effect {
+            self.entries_applied.inc();
+            self.commands_per_entry.observe(commands as f64);
+        } else {
+            self.entries_without_effect.inc();
+        }
+    }
+
+    pub(crate) fn evaluated(&self) {
+        self.commands_evaluated.inc();
+    }
+
+    pub(crate) fn overloaded(&self) {
+        self.commands_refused_overload.inc();
+    }
+}

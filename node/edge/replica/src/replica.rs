@@ -1,0 +1,143 @@
+//! One replica of one partition, from its opening to its end.
+
+use crate::{
+    leader::Leader,
+    machine::Machine,
+    mailbox::Waiting,
+    metrics::Metrics,
+    read,
+    request::{Consistency, Request},
+    settings::Settings,
+    shared::{Shared, every_range},
+    snapshot::remove_data,
+};
+use parking_lot::Mutex;
+use stator_catalog::PartitionDescription;
+use stator_consensus::{ConsensusError, Group, Groups, Leadership};
+use stator_environment::{DiskError, Environment, Rows};
+use stator_item::ReplicaId;
+use stator_partition::{Refusal, Reply, reply::IndexCount};
+use std::sync::{Arc, atomic::AtomicBool};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What every replica of a node is given.
+#[derive(Clone)]
+pub struct Parts {
+    pub groups: Arc<Groups>,
+    pub rows: Arc<dyn Rows>,
+    pub environment: Environment,
+    pub settings: Settings,
+    pub metrics: Arc<Metrics>,
+    /// Told why the node must stop, when rows cannot be read or written any more.
+    pub failure: Arc<watch::Sender<Option<String>>>,
+}
+
+/// A replica that runs.
+pub struct Replica {
+    shared: Arc<Shared>,
+    group: Group,
+    leadership: watch::Receiver<Leadership>,
+    /// `None` once it is closed.
+    mailbox: Mutex<Option<mpsc::Sender<Waiting>>>,
+}
+
+impl Replica {
+    /// Opens what this node has of the partition, or begins with nothing: then the group's leader sends it everything.
+    pub async fn open(
+        parts: &Parts,
+        description: PartitionDescription,
+        replica: ReplicaId,
+    ) -> Result<Replica, ConsensusError> {
+        let partition = description.id;
+        let shared = Arc::new(Shared::open(description, replica, parts)?);
+        let leads = Arc::new(AtomicBool::new(false));
+        let machine = Machine { shared: shared.clone(), leads: leads.clone() };
+        let group = parts.groups.open(partition, replica, Arc::new(machine)).await?;
+        let (sender, mailbox) = mpsc::channel(parts.settings.mailbox_commands_max);
+        let leader = Leader::new(shared.clone(), group.clone(), leads, mailbox);
+        parts.environment.tasks.spawn("leader", Box::pin(leader.run()));
+        let leadership = group.leadership();
+        Ok(Replica { shared, group, leadership, mailbox: Mutex::new(Some(sender)) })
+    }
+
+    /// The replica's Raft group, for changes of members and leaders.
+    pub fn group(&self) -> &Group {
+        &self.group
+    }
+
+    pub fn leadership(&self) -> Leadership {
+        *self.leadership.borrow()
+    }
+
+    /// Carries a command out and waits for its reply, until the request's deadline.
+    pub async fn submit(&self, request: Request) -> Result<Reply, Refusal> {
+        if let Some(reason) = self.shared.unusable() {
+            return Err(Refusal::Unavailable(reason.to_owned()));
+        }
+        let leadership = self.leadership();
+        if request.command.is_write() {
+            return self.write(request, leadership).await;
+        }
+        match request.consistency {
+            Consistency::Strong => read::strong(&self.shared, &self.group, &request, leadership).await,
+            Consistency::Eventual => read::eventual(&self.shared, &request, leadership),
+        }
+    }
+
+    async fn write(&self, request: Request, leadership: Leadership) -> Result<Reply, Refusal> {
+        if !leadership.leads {
+            return Err(Refusal::NotLeader { leader: leadership.leader.map(|(_, node)| node) });
+        }
+        let environment = &self.shared.environment;
+        let left = request.deadline.saturating_sub(environment.clock.elapsed());
+        let (reply_to, reply) = oneshot::channel();
+        {
+            let mailbox = self.mailbox.lock();
+            let Some(mailbox) = mailbox.as_ref() else { return Err(closed()) };
+            if let Err(error) = mailbox.try_send(Waiting { request, reply_to }) {
+                self.shared.metrics.overloaded();
+                return Err(match error {
+                    mpsc::error::TrySendError::Full(_) => Refusal::Overloaded,
+                    mpsc::error::TrySendError::Closed(_) => closed(),
+                });
+            }
+        }
+        match environment.timeout(left, reply).await {
+            Some(Ok(reply)) => reply,
+            Some(Err(_)) => Err(Refusal::Unavailable("the leader began anew".to_owned())),
+            None => Err(Refusal::DeadlinePassed),
+        }
+    }
+
+    /// Items and bytes as applied here; on a follower a moment old.
+    pub fn counts(&self) -> Vec<IndexCount> {
+        self.shared.state.read().counts()
+    }
+
+    /// The version of the table's description that is applied here, if any is.
+    pub fn description_version(&self) -> Option<u64> {
+        self.shared.state.read().description().map(|table| table.version)
+    }
+
+    /// Whether the partition was closed, as its table was deleted.
+    pub fn is_closed(&self) -> bool {
+        self.shared.state.read().is_closed()
+    }
+
+    /// Stops the replica. What waits is answered "try again"; its data and log stay.
+    pub async fn close(&self) {
+        drop(self.mailbox.lock().take());
+        self.group.close().await;
+    }
+}
+
+fn closed() -> Refusal {
+    Refusal::Unavailable("the replica is closed".to_owned())
+}
+
+/// Removes what a node has of a partition, durably. No replica of it may run here.
+pub fn remove(rows: &dyn Rows, description: &PartitionDescription) -> Result<(), DiskError> {
+    let mut ranges = every_range(description);
+    ranges.push((stator_environment::Family::State, crate::rows::own_range(description.id)));
+    remove_data(rows, ranges)
+}

@@ -1,0 +1,68 @@
+//! The disk's rows as `partition` reads and writes them.
+
+use bytes::Bytes;
+use stator_environment::{DiskError, KeyRange, Rows, RowsView, WriteBatch, disk};
+use stator_item::Bounds;
+use stator_partition::rows::{Direction, FamilyKind, ReadError, ReadRow, ReadRows, RowChange, RowWrites, Visit};
+use std::sync::Arc;
+
+/// Applied rows, one at a time, as they are at the moment of each read.
+pub(crate) struct LiveRows<'a>(pub &'a dyn Rows);
+
+impl ReadRow for LiveRows<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
+        self.0.get(disk::Family::Items, key).map_err(unreadable)
+    }
+}
+
+/// Applied rows as they stood when the view was taken.
+pub(crate) struct ViewedRows(pub Arc<dyn RowsView>);
+
+impl ReadRow for ViewedRows {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
+        self.0.get(disk::Family::Items, key).map_err(unreadable)
+    }
+}
+
+impl ReadRows for ViewedRows {
+    fn scan(&self, kind: FamilyKind, bounds: &Bounds, direction: Direction, visit: Visit<'_>) -> Result<(), ReadError> {
+        let direction = match direction {
+            Direction::Forward => disk::Direction::Forward,
+            Direction::Backward => disk::Direction::Backward,
+        };
+        self.0.scan(family(kind), &range(bounds), direction, visit).map_err(unreadable)
+    }
+}
+
+fn unreadable(error: DiskError) -> ReadError {
+    ReadError::Rows(Box::new(error))
+}
+
+pub(crate) fn family(kind: FamilyKind) -> disk::Family {
+    match kind {
+        FamilyKind::Items => disk::Family::Items,
+        FamilyKind::Changes => disk::Family::Changes,
+        FamilyKind::State => disk::Family::State,
+    }
+}
+
+pub(crate) fn range(bounds: &Bounds) -> KeyRange {
+    KeyRange { start: Bytes::copy_from_slice(&bounds.0), end: bounds.1.as_deref().map(Bytes::copy_from_slice) }
+}
+
+/// Adds what an entry changes to a batch.
+pub(crate) fn add_to(batch: &mut WriteBatch, writes: RowWrites) {
+    for change in writes.changes {
+        match change {
+            RowChange::Put { family: kind, key, value } => batch.put(family(kind), key, value),
+            RowChange::Delete { family: kind, key } => batch.delete(family(kind), key),
+            RowChange::DeleteRange { family: kind, bounds } => batch.delete_range(family(kind), range(&bounds)),
+        }
+    }
+}
+
+/// The rows that a replica keeps for itself: its applied position and a snapshot's mark.
+pub(crate) fn own_range(partition: stator_item::PartitionId) -> KeyRange {
+    let end = stator_partition::keys::state_bounds(partition).0;
+    KeyRange { start: Bytes::copy_from_slice(&partition.0.to_be_bytes()), end: Some(end.into()) }
+}

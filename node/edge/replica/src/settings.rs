@@ -1,0 +1,34 @@
+//! The numbers of this crate, with their bounds.
+
+use std::time::Duration;
+
+/// How replicas behave. A node may differ from another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Commands that wait in one partition's mailbox; the next one is refused as overload.
+    pub mailbox_commands_max: usize,
+    /// Entries of one partition that are proposed and not yet applied. More waiting commands are packed into the next one: few entries
+    /// in flight make large entries under load, and cost nothing without it.
+    pub entries_in_flight_max: usize,
+    /// An entry is closed when its effects reach this size; the one that reaches it is in.
+    pub entry_bytes_target: usize,
+    /// How long a lost proposal's companions may stay unresolved before evaluation begins anew.
+    pub settle_max: Duration,
+    /// How often a leader looks whether remembered ids can be forgotten.
+    pub mark_every: Duration,
+    /// Whether strong reads may rely on the lease, or always ask a quorum.
+    pub lease_reads: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            mailbox_commands_max: 4_096,
+            entries_in_flight_max: 2,
+            entry_bytes_target: 512 << 10,
+            settle_max: Duration::from_secs(2),
+            mark_every: Duration::from_secs(5),
+            lease_reads: true,
+        }
+    }
+}
