@@ -10,7 +10,8 @@ use std::cmp::Ordering;
 /// Refuses paths of which one lies inside another, or which take one place for a list and for a map.
 pub(crate) fn paths_apart<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Result<(), Problem> {
     let mut sorted: Vec<(&Path, usize)> = paths.into_iter().enumerate().map(|(place, path)| (path, place)).collect();
-    // In this order whatever lies inside a path follows it at once, and indexes stand before names: so neighbours suffice.
+    // In this order whatever lies inside a path follows it at once, and indexes stand before names: so neighbours
+    // suffice.
     sorted.sort();
     for ((first, first_place), (second, second_place)) in sorted.iter().zip(sorted.iter().skip(1)) {
         if first.name() != second.name() {

@@ -1,5 +1,5 @@
-//! Plans over items. Total: whatever a plan or an item holds, there is an answer, and nothing recurses deeper than paths and
-//! values may be nested.
+//! Plans over items. Total: whatever a plan or an item holds, there is an answer, and nothing recurses deeper than
+//! paths and values may be nested.
 
 mod compare;
 mod condition;

@@ -1,5 +1,5 @@
-//! Text -> tokens with their places. Never fails: what belongs to no token is a token of one character, for the parser to
-//! refuse with its surroundings.
+//! Text -> tokens with their places. Never fails: what belongs to no token is a token of one character, for the parser
+//! to refuse with its surroundings.
 
 use std::ops::Range;
 
@@ -60,7 +60,8 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// Kind and length of the token at the start of `rest`. The length is at least one character, and ends between characters.
+/// Kind and length of the token at the start of `rest`. The length is at least one character, and ends between
+/// characters.
 fn first_token(rest: &str) -> (TokenKind, usize) {
     let mut characters = rest.chars();
     let Some(first) = characters.next() else { return (TokenKind::Stray, 0) };

@@ -1,8 +1,8 @@
 //! DynamoDB's expressions: text -> checked plan -> evaluation over an item.
 //!
-//! Guarantees: parsing refuses what DynamoDB refuses, in its words ([`ExpressionError`]); a plan evaluates over any item,
-//! whatever is stored in it, without failing ([`UpdateError`] is an answer, not a failure), without panicking and without
-//! recursion that input can deepen. Plans are flat, so that decoding one from another node is bounded as well.
+//! Guarantees: parsing refuses what DynamoDB refuses, in its words ([`ExpressionError`]); a plan evaluates over any
+//! item, whatever is stored in it, without failing ([`UpdateError`] is an answer, not a failure), without panicking and
+//! without recursion that input can deepen. Plans are flat, so that decoding one from another node is bounded as well.
 //!
 //! Knows no table, no partition and no JSON; key attributes only by the names given to [`KeyCondition::resolve`].
 

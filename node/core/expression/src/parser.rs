@@ -1,6 +1,10 @@
-//! Tokens -> checked plans. One cursor over the tokens; each grammar stands in a file of its own and adds methods to it.
+//! Tokens -> checked plans. One cursor over the tokens; each grammar stands in a file of its own and adds methods to
+//! it.
 //!
-//! Nothing recurses but right-hand sides of SET, and those at most [`OPERATORS_MAX`] deep. The first mistake ends the parse.
+//! Nothing recurses but right-hand sides of SET, and those at most [`OPERATORS_MAX`] deep.
+//!
+//! A syntax error ends the parse. Other mistakes are noted and the parse goes on with something in their place, because
+//! DynamoDB looks for them only in what is an expression at all; the first one noted is then the answer.
 
 mod condition;
 mod key_condition;
@@ -34,6 +38,8 @@ struct Parser<'t, 'p> {
     operators_count: usize,
     /// Names and values put in for placeholders so far.
     substitutes_bytes: usize,
+    /// The first mistake that is no syntax error.
+    noted: Option<Problem>,
 }
 
 /// Reads the whole text by one grammar, then checks what belongs to every expression.
@@ -61,17 +67,42 @@ impl<'t, 'p> Parser<'t, 'p> {
             return Err(Problem::TooLong { bytes: text.len() });
         }
         let tokens = tokens(text);
-        Ok(Parser { text, kind, tokens, position: 0, placeholders, operators_count: 0, substitutes_bytes: 0 })
+        Ok(Parser {
+            text,
+            kind,
+            tokens,
+            position: 0,
+            placeholders,
+            operators_count: 0,
+            substitutes_bytes: 0,
+            noted: None,
+        })
     }
 
+    /// Refuses what is left over, and answers what was noted.
     fn end(&self) -> Parsed<()> {
         if self.peek().kind != TokenKind::End {
             return Err(self.syntax_error());
+        }
+        if let Some(problem) = &self.noted {
+            return Err(problem.clone());
         }
         if self.operators_count > OPERATORS_MAX {
             return Err(Problem::TooManyOperators { operators_count: self.operators_count });
         }
         Ok(())
+    }
+
+    fn note(&mut self, problem: Problem) {
+        self.noted.get_or_insert(problem);
+    }
+
+    /// Notes a mistake and goes on with something else in its place.
+    fn noting<T>(&mut self, checked: Parsed<T>, in_its_place: T) -> T {
+        checked.unwrap_or_else(|problem| {
+            self.note(problem);
+            in_its_place
+        })
     }
 
     /// The token a few places ahead; the end, if that is nearer.

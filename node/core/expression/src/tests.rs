@@ -1,4 +1,5 @@
-//! Expressions by example: text and item in, truth, item or DynamoDB's words out. One set of placeholders serves all tables.
+//! Expressions by example: text and item in, truth, item or DynamoDB's words out. One set of placeholders serves all
+//! tables.
 
 mod condition;
 mod hostile;

@@ -50,7 +50,8 @@ pub(super) fn contains(whole: &Value, part: &Value) -> bool {
     }
 }
 
-/// Linear in both lengths (Knuth, Morris, Pratt): both come from clients, and a partition evaluates one command at a time.
+/// Linear in both lengths (Knuth, Morris, Pratt): both come from clients, and a partition evaluates one command at a
+/// time.
 fn contains_bytes(whole: &[u8], part: &[u8]) -> bool {
     let mut borders = vec![0_usize; part.len()];
     let extend = |borders: &[usize], mut matched: usize, byte: u8| {

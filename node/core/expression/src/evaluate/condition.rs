@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 impl Condition {
-    /// Whether the item fulfils the condition; an item that does not exist has no attributes. A plan that is no condition
-    /// (possible only if it did not come from parsing) is fulfilled by nothing.
+    /// Whether the item fulfils the condition; an item that does not exist has no attributes. A plan that is no
+    /// condition (possible only if it did not come from parsing) is fulfilled by nothing.
     pub fn evaluate(&self, item: &Item) -> bool {
         let mut truths = Vec::new();
         for step in &self.steps {

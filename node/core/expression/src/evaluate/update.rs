@@ -1,7 +1,8 @@
 //! Updates of items.
 //!
 //! Every operand sees the old item, whatever the same update does. List indexes are those of the old list: elements are
-//! set in place or, beyond its end, appended in the order of their indexes; those to remove go last, highest index first.
+//! set in place or, beyond its end, appended in the order of their indexes; those to remove go last, highest index
+//! first.
 
 use crate::error::UpdateError;
 use crate::evaluate::projection::project_paths;

@@ -88,7 +88,7 @@ impl Parser<'_, '_> {
         let Some(Pending::Parenthesis(opening)) = progress.pending.pop() else { return Err(self.syntax_error()) };
         let closing = self.position;
         if progress.closed == Some((opening + 1, closing.wrapping_sub(1))) {
-            return Err(Problem::RedundantParentheses);
+            self.note(Problem::RedundantParentheses);
         }
         progress.closed = Some((opening, closing));
         self.advance();

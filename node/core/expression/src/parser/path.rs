@@ -23,7 +23,9 @@ impl<'t, 'p> Parser<'t, 'p> {
                 break;
             }
         }
-        Path::new(name, steps).map_err(|PathTooDeep { elements_count }| Problem::PathTooDeep(elements_count))
+        let path = Path::new(name, steps);
+        let path = path.map_err(|PathTooDeep { elements_count }| Problem::PathTooDeep(elements_count));
+        Ok(self.noting(path, Path::attribute("")))
     }
 
     fn path_name(&mut self) -> Parsed<String> {
@@ -31,20 +33,25 @@ impl<'t, 'p> Parser<'t, 'p> {
         match token.kind {
             TokenKind::NamePlaceholder => {
                 self.advance();
-                let name = self.placeholders.name(token.text);
-                let name = name.ok_or_else(|| Problem::NameNotDefined(token.text.to_owned()))?;
-                self.count_substitute(name.len())?;
-                Ok(name.to_owned())
+                let name = self.substitute_name(token.text);
+                Ok(self.noting(name, "").to_owned())
             }
             TokenKind::Word if !self.at_any_keyword() => {
                 self.advance();
                 if is_reserved(token.text) {
-                    return Err(Problem::ReservedWord(token.text.to_owned()));
+                    self.note(Problem::ReservedWord(token.text.to_owned()));
                 }
                 Ok(token.text.to_owned())
             }
             _ => Err(self.syntax_error()),
         }
+    }
+
+    fn substitute_name(&mut self, placeholder: &str) -> Parsed<&'p str> {
+        let name = self.placeholders.name(placeholder);
+        let name = name.ok_or_else(|| Problem::NameNotDefined(placeholder.to_owned()))?;
+        self.count_substitute(name.len())?;
+        Ok(name)
     }
 
     fn list_index(&mut self) -> Parsed<u32> {
@@ -53,7 +60,8 @@ impl<'t, 'p> Parser<'t, 'p> {
             return Err(self.syntax_error());
         }
         self.advance();
-        token.text.parse().map_err(|_| Problem::IndexOutOfRange(token.text.to_owned()))
+        let index = token.text.parse().map_err(|_| Problem::IndexOutOfRange(token.text.to_owned()));
+        Ok(self.noting(index, 0))
     }
 
     /// A `:value`.
@@ -63,10 +71,15 @@ impl<'t, 'p> Parser<'t, 'p> {
             return Err(self.syntax_error());
         }
         self.advance();
-        let value = self.placeholders.value(token.text);
-        let value = value.ok_or_else(|| Problem::ValueNotDefined(token.text.to_owned()))?;
+        let value = self.substitute_value(token.text);
+        Ok(self.noting(value, &Value::Null).clone())
+    }
+
+    fn substitute_value(&mut self, placeholder: &str) -> Parsed<&'p Value> {
+        let value = self.placeholders.value(placeholder);
+        let value = value.ok_or_else(|| Problem::ValueNotDefined(placeholder.to_owned()))?;
         self.count_substitute(value_size(value))?;
-        Ok(value.clone())
+        Ok(value)
     }
 
     pub(super) fn at_value(&self) -> bool {

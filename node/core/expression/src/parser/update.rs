@@ -35,7 +35,7 @@ impl Update {
 }
 
 impl Sections {
-    /// Refuses paths that overlap, wherever they stand, and types of operands that ADD and DELETE cannot use.
+    /// Refuses paths that overlap, in whatever sections they stand.
     fn check(&self) -> Parsed<()> {
         let sets = self.sets.iter().flatten().map(|(place, assignment)| (*place, &assignment.path));
         let removes = self.removes.iter().flatten().map(|(place, path)| (*place, path));
@@ -57,6 +57,9 @@ impl Sections {
         }
     }
 }
+
+const LIST_APPEND: &str = "list_append";
+const FUNCTIONS: [&str; 2] = [LIST_APPEND, "if_not_exists"];
 
 /// What can be said about a right-hand side before there is an item.
 #[derive(Clone, Copy)]
@@ -98,7 +101,7 @@ impl Parser<'_, '_> {
     ) -> Parsed<()> {
         let actions = self.comma_separated(|parser| Ok((parser.position, action(parser)?)))?;
         if section.is_some() {
-            return Err(Problem::SectionRepeated(name));
+            self.note(Problem::SectionRepeated(name));
         }
         *section = Some(actions);
         Ok(())
@@ -114,7 +117,7 @@ impl Parser<'_, '_> {
             _ => false,
         };
         if !fits {
-            return Err(Problem::SectionOperandType { operator: section, operand_type: long_type_name(&value) });
+            self.note(Problem::SectionOperandType { operator: section, operand_type: long_type_name(&value) });
         }
         Ok((path, value))
     }
@@ -137,8 +140,7 @@ impl Parser<'_, '_> {
         };
         self.count_operator();
         let second = self.set_operand(steps, depth)?;
-        expect_type(operator, "N", first)?;
-        expect_type(operator, "N", second)?;
+        self.expect_types(operator, "N", [first, second]);
         steps.push(step);
         Ok(Shape::Typed("N"))
     }
@@ -172,22 +174,19 @@ impl Parser<'_, '_> {
 
     fn set_function(&mut self, steps: &mut Vec<ValueStep>, depth: usize) -> Parsed<Shape> {
         let name = self.advance().text;
-        let function = match name {
-            "if_not_exists" => "if_not_exists",
-            "list_append" => "list_append",
-            _ => return Err(unknown_or_misplaced(name)),
-        };
+        let function = FUNCTIONS.into_iter().find(|function| *function == name);
+        let function = self.noting(function.ok_or_else(|| unknown_or_misplaced(name)), LIST_APPEND);
         self.count_operator();
         self.advance();
         let steps_before = steps.len();
         let operands = self.comma_separated(|parser| Ok((parser.sum(steps, depth)?, steps.len())))?;
         self.expect_symbol(")")?;
         let &[(first, first_end), (second, _)] = operands.as_slice() else {
-            return Err(Problem::OperandsCount { operator: function, operands_count: operands.len() });
+            self.note(Problem::OperandsCount { operator: function, operands_count: operands.len() });
+            return Ok(Shape::Open);
         };
-        if function == "list_append" {
-            expect_type(function, "L", first)?;
-            expect_type(function, "L", second)?;
+        if function == LIST_APPEND {
+            self.expect_types(function, "L", [first, second]);
             steps.push(ValueStep::ListAppend);
             return Ok(Shape::Typed("L"));
         }
@@ -197,17 +196,21 @@ impl Parser<'_, '_> {
                 let path = path.clone();
                 steps.remove(steps_before);
                 steps.push(ValueStep::IfNotExists(path));
-                Ok(Shape::Open)
             }
-            _ => Err(Problem::PathRequired(function)),
+            _ => self.note(Problem::PathRequired(function)),
         }
+        Ok(Shape::Open)
     }
-}
 
-fn expect_type(operator: &'static str, wanted: &'static str, shape: Shape) -> Parsed<()> {
-    match shape {
-        Shape::Typed(operand_type) if operand_type != wanted => Err(Problem::OperandType { operator, operand_type }),
-        _ => Ok(()),
+    fn expect_types(&mut self, operator: &'static str, wanted: &'static str, shapes: [Shape; 2]) {
+        for shape in shapes {
+            match shape {
+                Shape::Typed(operand_type) if operand_type != wanted => {
+                    self.note(Problem::OperandType { operator, operand_type });
+                }
+                Shape::Typed(_) | Shape::Open => {}
+            }
+        }
     }
 }
 

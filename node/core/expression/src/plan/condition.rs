@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use stator_item::Value;
 use std::collections::BTreeSet;
 
-/// A condition over one item. Built by parsing, or from tests with [`Condition::and`], [`Condition::or`], [`Condition::not`].
+/// A condition over one item. Built by parsing, or from tests with [`Condition::and`], [`Condition::or`],
+/// [`Condition::not`].
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Condition {
     pub(crate) steps: Vec<ConditionStep>,

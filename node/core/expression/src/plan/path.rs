@@ -14,7 +14,8 @@ pub enum Step {
     Name(String),
 }
 
-/// Where in an item: an attribute's name, then steps into its value. At most [`PATH_DEPTH_MAX`] elements, decoded ones too.
+/// Where in an item: an attribute's name, then steps into its value. At most [`PATH_DEPTH_MAX`] elements, decoded ones
+/// too.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(try_from = "(String, Vec<Step>)", into = "(String, Vec<Step>)")]
 pub struct Path {

@@ -223,6 +223,18 @@ fn mistakes_beyond_syntax() {
 }
 
 #[test]
+fn syntax_errors_come_before_other_mistakes() {
+    check(
+        r#"name = VALUE 1 => ! Syntax error; token: "1", near: "VALUE 1"
+           #nope = :nope AND => ! Syntax error; token: "<EOF>", near: "AND"
+           foo(a) OR ((a = a)) ) => ! Syntax error; token: ")", near: ") )"
+           size(a) AND begins_with(a) = :five b => ! Syntax error; token: "b", near: ":five b"
+           name = :nope => ! Attribute name is a reserved keyword; reserved keyword: name
+           foo(a, :nope) = name => ! Invalid function name; function: foo"#,
+    );
+}
+
+#[test]
 fn the_kind_stands_before_the_mistake() {
     with_placeholders(|placeholders| {
         for (kind, wanted) in [

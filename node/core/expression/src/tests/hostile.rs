@@ -115,4 +115,27 @@ proptest! {
             everything(&text.into_iter().collect::<String>());
         }
     }
+
+    /// AND binds tighter than OR, NOT tighter than both: an expression is true if all tests of one of its runs between
+    /// ORs are.
+    #[test]
+    fn connectives_bind_as_in_a_model(tests in proptest::collection::vec((any::<bool>(), 0_usize..3, any::<bool>()), 1..20)) {
+        let mut text = String::new();
+        let mut runs = vec![true];
+        for (place, (holds, nots, joined_by_or)) in tests.into_iter().enumerate() {
+            if place > 0 && joined_by_or {
+                runs.push(true);
+            }
+            if place > 0 {
+                text.push_str(if joined_by_or { " OR " } else { " AND " });
+            }
+            text.push_str(&"NOT ".repeat(nots));
+            text.push_str(if holds { ":one = :one" } else { ":one = :five" });
+            let run = runs.last_mut().expect("one is there from the start");
+            *run &= holds == (nots % 2 == 0);
+        }
+        let condition = with_placeholders(|placeholders| Condition::parse(&text, Kind::Condition, placeholders));
+        let holds = condition.expect("well-formed").evaluate(&item("{}"));
+        prop_assert_eq!(holds, runs.contains(&true), "{}", text);
+    }
 }

@@ -32,7 +32,8 @@ fn projections() {
            s, => ! Syntax error; token: "<EOF>", near: ","
            s m => ! Syntax error; token: "m", near: "s m"
            :a => ! Syntax error; token: ":a", near: ":a"
-           size(s) => ! Attribute name is a reserved keyword; reserved keyword: size
+           size(s) => ! Syntax error; token: "(", near: "size(s"
+           size, s => ! Attribute name is a reserved keyword; reserved keyword: size
            name => ! Attribute name is a reserved keyword; reserved keyword: name"#,
         |text| {
             with_placeholders(|placeholders| match Projection::parse(text, placeholders) {

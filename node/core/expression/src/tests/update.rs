@@ -140,6 +140,9 @@ fn mistakes_in_the_text() {
              typeSet: ALLOWED_FOR_ADD_OPERAND
            DELETE s :one => ! Incorrect operand type for operator or function; operator: DELETE, operand type: NUMBER, \
              typeSet: ALLOWED_FOR_DELETE_OPERAND
+           SET path = VALUE 1 => ! Syntax error; token: "1", near: "VALUE 1"
+           SET s = foo(:nope) SET t = => ! Syntax error; token: "<EOF>", near: "="
+           SET s = s + :a, t = :nope => ! Incorrect operand type for operator or function; operator or function: +, operand type: S
            SET s = ((n + :one)) => ! The expression has redundant parentheses;"#,
     );
 }

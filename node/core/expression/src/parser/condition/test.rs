@@ -18,22 +18,31 @@ const FUNCTIONS_OF_UPDATES: [&str; 2] = ["if_not_exists", "list_append"];
 impl Parser<'_, '_> {
     /// A test; parentheses around its first operand are still pending when it begins.
     pub(super) fn test(&mut self, progress: &mut Progress) -> Parsed<Test> {
-        if self.at_call() && self.peek().text != SIZE {
+        let first = if self.at_call() && self.peek().text != SIZE {
             let (function, operands) = self.call()?;
-            if self.comparator().is_some() || self.at_keyword("BETWEEN") || self.at_keyword("IN") {
-                return Err(Problem::FunctionMisplaced(function));
+            if self.comparator().is_none() && !self.at_keyword("BETWEEN") && !self.at_keyword("IN") {
+                let test = function_test(function, operands);
+                return Ok(self.noting(test, Test::Exists(Path::attribute(""))));
             }
-            return function_test(function, operands);
-        }
-        let first = self.single_operand()?;
+            self.note(Problem::FunctionMisplaced(function));
+            Operand::Value(Value::Null)
+        } else {
+            self.single_operand()?
+        };
         while self.at_symbol(")") && matches!(progress.pending.last(), Some(Pending::Parenthesis(_))) {
             self.close_pair(progress)?;
         }
+        self.rest_of_test(first)
+    }
+
+    /// What follows the first operand.
+    fn rest_of_test(&mut self, first: Operand) -> Parsed<Test> {
         if let Some(comparator) = self.comparator() {
             self.advance();
             self.count_operator();
             let second = self.operand()?;
-            check::comparison(comparator, &first, &second)?;
+            let checked = check::comparison(comparator, &first, &second);
+            self.noting(checked, ());
             return Ok(Test::Compare(comparator, first, second));
         }
         if self.eat_keyword("BETWEEN") {
@@ -46,7 +55,8 @@ impl Parser<'_, '_> {
         }
         let complete = self.peek().kind == TokenKind::End || self.at_keyword("AND") || self.at_keyword("OR");
         if complete && matches!(first, Operand::Size(_)) {
-            return Err(Problem::FunctionMisplaced(SIZE));
+            self.note(Problem::FunctionMisplaced(SIZE));
+            return Ok(Test::Compare(Comparator::Equal, first.clone(), first));
         }
         Err(self.syntax_error())
     }
@@ -57,7 +67,8 @@ impl Parser<'_, '_> {
             return Err(self.syntax_error());
         }
         let upper = self.operand()?;
-        check::between(&operand, &lower, &upper)?;
+        let checked = check::between(&operand, &lower, &upper);
+        self.noting(checked, ());
         Ok(Test::Between(operand, lower, upper))
     }
 
@@ -66,9 +77,10 @@ impl Parser<'_, '_> {
         let list = self.comma_separated(Parser::operand)?;
         self.expect_symbol(")")?;
         if list.len() > IN_OPERANDS_MAX {
-            return Err(Problem::OperandsCount { operator: "IN", operands_count: list.len() });
+            self.note(Problem::OperandsCount { operator: "IN", operands_count: list.len() });
         }
-        check::operands_distinct("IN", &operand, &list)?;
+        let checked = check::operands_distinct("IN", &operand, &list);
+        self.noting(checked, ());
         Ok(Test::In(operand, list))
     }
 
@@ -109,28 +121,20 @@ impl Parser<'_, '_> {
             return Ok(Operand::Path(self.path()?));
         }
         let (function, operands) = self.call()?;
-        if function != SIZE {
-            return Err(Problem::FunctionMisplaced(function));
-        }
-        let [operand] = exactly(SIZE, operands)?;
-        match operand {
-            Operand::Path(path) => Ok(Operand::Size(path)),
-            Operand::Value(value) => match size(&value) {
-                Some(size) => Ok(Operand::Value(Value::Number(Number::from_u64(size)))),
-                None => Err(Problem::OperandType { operator: SIZE, operand_type: value.type_name() }),
-            },
-            Operand::Size(_) => Err(Problem::FunctionMisplaced(SIZE)),
-        }
+        let size = if function == SIZE { size_of(operands) } else { Err(Problem::FunctionMisplaced(function)) };
+        Ok(self.noting(size, Operand::Value(Value::Null)))
     }
 
-    /// A function's name and operands. Functions inside functions are refused here, so this does not go deeper.
+    /// A function's name and operands. Functions inside functions end the parse, so this does not go deeper.
     fn call(&mut self) -> Parsed<(&'static str, Vec<Operand>)> {
-        let function = self.function_name()?;
+        let function = self.function_name();
         self.count_operator();
         self.advance();
         let operands = self.comma_separated(|parser| {
             if parser.at_call() {
-                return Err(Problem::FunctionMisplaced(parser.function_name()?));
+                let function = parser.function_name();
+                parser.note(Problem::FunctionMisplaced(function));
+                return Err(parser.noted.clone().unwrap_or(Problem::FunctionMisplaced(function)));
             }
             parser.operand()
         })?;
@@ -138,15 +142,31 @@ impl Parser<'_, '_> {
         Ok((function, operands))
     }
 
-    fn function_name(&mut self) -> Parsed<&'static str> {
+    /// The name of a function, or of another in the place of one that is not allowed.
+    fn function_name(&mut self) -> &'static str {
         let name = self.advance().text;
         let known = |functions: &[&'static str]| functions.iter().find(|function| **function == name).copied();
-        if let Some(function) = known(&FUNCTIONS_OF_UPDATES) {
-            return Err(Problem::FunctionNotAllowed { kind: self.kind, function });
-        }
-        known(&[SIZE])
-            .or_else(|| known(&FUNCTIONS_OF_CONDITIONS))
-            .ok_or_else(|| Problem::UnknownFunction(name.to_owned()))
+        let function = known(&[SIZE]).or_else(|| known(&FUNCTIONS_OF_CONDITIONS)).ok_or_else(|| {
+            let kind = self.kind;
+            known(&FUNCTIONS_OF_UPDATES).map_or_else(
+                || Problem::UnknownFunction(name.to_owned()),
+                |function| Problem::FunctionNotAllowed { kind, function },
+            )
+        });
+        self.noting(function, SIZE)
+    }
+}
+
+/// What `size` of these operands stands for.
+fn size_of(operands: Vec<Operand>) -> Parsed<Operand> {
+    let [operand] = exactly(SIZE, operands)?;
+    match operand {
+        Operand::Path(path) => Ok(Operand::Size(path)),
+        Operand::Value(value) => match size(&value) {
+            Some(size) => Ok(Operand::Value(Value::Number(Number::from_u64(size)))),
+            None => Err(Problem::OperandType { operator: SIZE, operand_type: value.type_name() }),
+        },
+        Operand::Size(_) => Err(Problem::FunctionMisplaced(SIZE)),
     }
 }
 
