@@ -24,7 +24,7 @@ pub fn write_value_json(value: &Value, out: &mut Vec<u8>) {
         Value::Binary(bytes) => write_b(bytes, out),
         Value::Bool(value) => write_bool(*value, out),
         Value::Null => write_null(out),
-        Value::List(values) => write_array(b"{\"L\":[", values, out, |value, out| write_value_json(value, out)),
+        Value::List(values) => write_array(b"{\"L\":[", values, out, write_value_json),
         Value::Map(item) => {
             out.extend_from_slice(b"{\"M\":");
             write_item_json(item, out);

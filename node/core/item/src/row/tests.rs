@@ -98,6 +98,27 @@ fn counts_beyond_the_bytes_are_refused() {
     }
 }
 
+#[test]
+fn only_ascending_names_and_elements_are_accepted() {
+    let a_then = |name| [2, 1, b'a', 0, 1, name, 0];
+    let set = |elements: [u8; 4]| [&[1, 1, b's', 8, 5, 2][..], &elements].concat();
+    for good in [&a_then(b'b')[..], &set([1, b'a', 1, b'b'])] {
+        assert!(decode_item(good).is_ok(), "{good:?}");
+        check_readers_agree(good);
+    }
+    let (names, elements) = ("attributes are not in order", "a set is not in order");
+    let cases = [
+        (a_then(b'a').to_vec(), names),
+        (a_then(b'A').to_vec(), names),
+        (set([1, b'b', 1, b'a']), elements),
+        (set([1, b'a', 1, b'a']), elements),
+    ];
+    for (bad, reason) in cases {
+        assert_eq!(decode_item(&bad), Err(RowError::Damaged(reason)), "{bad:?}");
+        check_readers_agree(&bad);
+    }
+}
+
 /// Rows are on disk: a change here is a new row version.
 #[test]
 fn rows_stay_what_they_are() {
