@@ -1,11 +1,26 @@
 //! Many Raft groups on one node, over openraft, of which no type is seen outside.
 
+mod encoding;
 mod error;
 mod group;
 mod groups;
+mod link;
+mod log_store;
+mod members;
+mod metrics;
+mod node;
+mod raft_types;
+mod receive;
+mod replica;
+mod runtime;
 mod settings;
+mod sleep;
+mod snapshot;
+mod state;
 pub mod state_machine;
 mod status;
+mod tend;
+mod wire;
 
 pub use error::{ConsensusError, Member, ProposeError};
 pub use group::Group;

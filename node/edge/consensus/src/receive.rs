@@ -1,0 +1,128 @@
+//! Answers the messages of other replicas.
+
+use crate::{
+    LogPosition,
+    encoding::{VoteRecord, encode},
+    node::Node,
+    raft_types::{log_id, position},
+    replica::{Replica, Running},
+    runtime,
+    sleep::{self, Heard},
+    wire::{Request, RequestBody, Response, decode_entries, decode_request},
+};
+use bytes::Bytes;
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse};
+use stator_environment::{BoxFuture, Handler};
+use stator_item::{NodeId, ReplicaId};
+use std::sync::{Arc, Weak};
+
+pub(crate) struct RaftMessages(pub(crate) Weak<Node>);
+
+impl Handler for RaftMessages {
+    fn handle(&self, _from: NodeId, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
+        let Some(node) = self.0.upgrade() else {
+            return Box::pin(std::future::ready(Err("the node is closing".to_owned())));
+        };
+        Box::pin(runtime::scope(node.environment.clone(), async move { Ok(encode(&answer(&node, body).await?)) }))
+    }
+}
+
+async fn answer(node: &Node, body: Bytes) -> Result<Response, String> {
+    let (request, rest) = decode_request(&body).map_err(|error| error.to_string())?;
+    let Some(replica) = node.replica(ReplicaId(request.to)) else {
+        return Err(format!("replica {} is not open here", request.to));
+    };
+    match replica.running() {
+        Some(running) => answer_running(&replica, &running, request, rest).await,
+        None if replica.is_installing() => answer_installing(&replica, &request),
+        None => Err("the replica is closed".to_owned()),
+    }
+}
+
+async fn answer_running(
+    replica: &Arc<Replica>,
+    running: &Running,
+    request: Request,
+    rest: Bytes,
+) -> Result<Response, String> {
+    let vote = request.vote.vote();
+    match request.body {
+        RequestBody::Append { previous, committed, entries_count } => {
+            let entries = decode_entries(previous, entries_count, rest).map_err(|error| error.to_string())?;
+            let answer = append(
+                running,
+                AppendEntriesRequest {
+                    vote,
+                    prev_log_id: previous.map(log_id),
+                    entries,
+                    leader_commit: committed.map(log_id),
+                },
+            )
+            .await?;
+            // Only now: a tick before the append was taken would find the leader's time long over, and stand for election.
+            if !matches!(answer, Response::HigherVote(_)) {
+                sleep::heard(replica, running, Heard { vote: request.vote, committed, entries_count });
+            }
+            Ok(answer)
+        }
+        RequestBody::Vote { last, for_transfer } => {
+            // A transfer is no exception: the promise of this replica's last life was given to a leader that may not be the one
+            // that hands over.
+            refuse_early_votes(replica)?;
+            let request = VoteRequest { vote, last_log_id: last.map(log_id), leadership_transfer: for_transfer };
+            running.raft.vote(request).await.map(voted).map_err(|error| error.to_string())
+        }
+        RequestBody::PreVote { last } => {
+            refuse_early_votes(replica)?;
+            let request = VoteRequest::new(vote, last.map(log_id));
+            running.raft.pre_vote(request).await.map(voted).map_err(|error| error.to_string())
+        }
+        RequestBody::Transfer { target, last } => {
+            refuse_early_votes(replica)?;
+            let request = TransferLeaderRequest::new(vote, target, last.map(log_id));
+            match running.raft.handle_transfer_leader(request).await {
+                Ok(Ok(())) => Ok(Response::Transferring),
+                Ok(Err(_)) => Ok(Response::TransferRefused),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        RequestBody::Sleep { last } => Ok(sleep::follow(replica, running, request.vote, last)),
+    }
+}
+
+async fn append(
+    running: &Running,
+    request: AppendEntriesRequest<crate::raft_types::Types>,
+) -> Result<Response, String> {
+    match running.raft.append_entries(request).await.map_err(|error| error.to_string())? {
+        AppendEntriesResponse::Success => Ok(Response::Appended),
+        AppendEntriesResponse::Conflict => Ok(Response::Conflict),
+        AppendEntriesResponse::HigherVote(vote) => Ok(Response::HigherVote(VoteRecord::of(&vote))),
+        AppendEntriesResponse::PartialSuccess(_) => Err("only a part was appended".to_owned()),
+    }
+}
+
+fn voted(response: VoteResponse<crate::raft_types::Types>) -> Response {
+    let last: Option<LogPosition> = response.last_log_id.as_ref().map(position);
+    Response::Voted { vote: VoteRecord::of(&response.vote), granted: response.vote_granted, last }
+}
+
+fn refuse_early_votes(replica: &Replica) -> Result<(), String> {
+    if replica.may_vote() { Ok(()) } else { Err("the replica has just started and does not vote yet".to_owned()) }
+}
+
+/// A replica without a usable state has no log either, votes for nobody, and says so.
+fn answer_installing(replica: &Replica, request: &Request) -> Result<Response, String> {
+    let RequestBody::Append { previous, .. } = request.body else {
+        return Err("the replica is installing a snapshot".to_owned());
+    };
+    match replica.log().summary().map_err(|error| error.to_string())?.vote {
+        Some(vote) if vote.term > request.vote.term => Ok(Response::HigherVote(vote)),
+        _ if replica.incoming.try_lock().is_ok_and(|incoming| incoming.is_none()) => Ok(match previous {
+            Some(_) => Response::Conflict,
+            None => Response::NeedsSnapshot,
+        }),
+        // The leader is sending one just now: nothing is lost.
+        _ => Err("the replica is installing a snapshot".to_owned()),
+    }
+}

@@ -1,0 +1,309 @@
+//! One replica: the openraft core that runs it, and what it must remember beside that core.
+
+use crate::{
+    ConsensusError, Failure, Leadership, LogPosition, StateMachine,
+    encoding::PurgeMark,
+    link::Links,
+    log_store::LogStore,
+    node::Node,
+    raft_types::{MembershipRecord, Raft, Types, member, position},
+    runtime,
+    sleep::{self, SleepState},
+    snapshot::Incoming,
+    state::{Gate, State},
+};
+use openraft::{
+    Config, RaftMetrics, ServerState, SnapshotPolicy, StepDownPolicy, async_runtime::watch::WatchReceiver,
+    errors::Fatal, type_config::alias::WatchReceiverOf,
+};
+use parking_lot::{Mutex, RwLock};
+use stator_environment::DiskError;
+use stator_item::{NodeId, PartitionId, ReplicaId};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{Semaphore, watch};
+
+/// Messages waiting for one core. Above what proposals alone may take, so that those never lock votes and appends out.
+const CORE_MESSAGES_MARGIN: u64 = 1_024;
+
+/// A core that runs, and where it tells how it stands.
+#[derive(Clone)]
+pub(crate) struct Running {
+    pub(crate) raft: Raft,
+    metrics: WatchReceiverOf<Types, RaftMetrics<Types>>,
+}
+
+impl Running {
+    /// Reads what the core said last. Asks the core nothing.
+    pub(crate) fn look<T>(&self, read: impl FnOnce(&RaftMetrics<Types>) -> T) -> T {
+        read(&self.metrics.borrow_watched())
+    }
+}
+
+pub(crate) enum Core {
+    Running(Running),
+    /// A snapshot is being installed, or was, when it broke off: there is no usable state.
+    Installing,
+    Closed,
+}
+
+pub(crate) struct Replica {
+    pub(crate) node: Arc<Node>,
+    pub(crate) partition: PartitionId,
+    pub(crate) id: ReplicaId,
+    pub(crate) state: Arc<dyn StateMachine>,
+    pub(crate) gate: Arc<Gate>,
+    core: RwLock<Core>,
+    pub(crate) leadership: watch::Sender<Leadership>,
+    /// Room for proposals that are not yet applied.
+    pub(crate) room: Arc<Semaphore>,
+    /// The snapshot that is coming in.
+    pub(crate) incoming: tokio::sync::Mutex<Option<Incoming>>,
+    /// On the elapsed clock: before this the replica votes for nobody.
+    votes_from: Mutex<Duration>,
+    /// The last term in which a transfer was tried. A vote for the new leader may be under way for as long as that term lasts, and
+    /// such votes ignore the no-vote time: so there is no lease in that term any more.
+    pub(crate) transfer_term: AtomicU64,
+    pub(crate) sleep: SleepState,
+    /// A follower can only be helped by a snapshot: purge the log so far that it gets one.
+    pub(crate) purge_all: AtomicBool,
+    failed: Mutex<Option<Failure>>,
+}
+
+impl Replica {
+    pub(crate) fn new(
+        node: Arc<Node>,
+        partition: PartitionId,
+        id: ReplicaId,
+        state: Arc<dyn StateMachine>,
+    ) -> Arc<Replica> {
+        let now = node.now();
+        Arc::new(Replica {
+            partition,
+            id,
+            gate: Gate::new(state.clone()),
+            state,
+            core: RwLock::new(Core::Closed),
+            leadership: watch::Sender::new(Leadership::default()),
+            room: Arc::new(Semaphore::new(node.settings.proposals_max)),
+            incoming: tokio::sync::Mutex::new(None),
+            votes_from: Mutex::new(now),
+            transfer_term: AtomicU64::new(0),
+            sleep: SleepState::new(now),
+            purge_all: AtomicBool::new(false),
+            failed: Mutex::new(None),
+            node,
+        })
+    }
+
+    pub(crate) fn log(&self) -> LogStore {
+        LogStore { log: self.node.log.clone(), replica: self.id, read_bytes_max: self.node.settings.append_bytes_max }
+    }
+
+    pub(crate) fn running(&self) -> Option<Running> {
+        match &*self.core.read() {
+            Core::Running(running) => Some(running.clone()),
+            Core::Installing | Core::Closed => None,
+        }
+    }
+
+    /// Reads what the core said last, without a copy of it.
+    pub(crate) fn look<T>(&self, read: impl FnOnce(&RaftMetrics<Types>) -> T) -> Option<T> {
+        match &*self.core.read() {
+            Core::Running(running) => Some(running.look(read)),
+            Core::Installing | Core::Closed => None,
+        }
+    }
+
+    pub(crate) fn is_installing(&self) -> bool {
+        matches!(&*self.core.read(), Core::Installing)
+    }
+
+    pub(crate) fn may_vote(&self) -> bool {
+        self.node.now() >= *self.votes_from.lock()
+    }
+
+    pub(crate) fn failed(&self) -> Option<Failure> {
+        self.failed.lock().clone()
+    }
+
+    pub(crate) fn fail(&self, reason: String) {
+        let failure = Failure { replica: self.id, reason };
+        self.failed.lock().get_or_insert_with(|| failure.clone());
+        self.node.report(failure);
+    }
+
+    /// Takes the core away from all callers and waits until it has stopped.
+    pub(crate) async fn stop(&self, then: Core) {
+        let before = std::mem::replace(&mut *self.core.write(), then);
+        self.publish(Leadership::default());
+        if let Core::Running(running) = before {
+            let stopped = runtime::scope(self.node.environment.clone(), running.raft.shutdown()).await;
+            if let Err(error) = stopped {
+                tracing::warn!(replica = self.id.0, %error, "the core did not stop in order");
+            }
+        }
+    }
+
+    /// Starts the core over log and state as they are. With an unfinished snapshot there is none to start.
+    pub(crate) async fn start(self: &Arc<Self>) -> Result<(), ConsensusError> {
+        let log = self.log();
+        let summary = log.summary()?;
+        if let Some((_, PurgeMark::Installing)) = summary.purged {
+            *self.core.write() = Core::Installing;
+            return Ok(());
+        }
+        let applied = self.state.applied()?.position;
+        mend_log(&log, applied)?;
+        // Whoever never saved a vote or an entry never promised anything either.
+        let is_fresh = summary.vote.is_none() && summary.last.is_none() && applied.is_none();
+        let state = State::new(self.gate.clone())?;
+        let raft = runtime::scope(
+            self.node.environment.clone(),
+            Raft::new(self.id.0, Arc::new(self.config()?), Links::new(&self.node, self.id), log, state),
+        )
+        .await
+        .map_err(|error| fatal_error(&error))?;
+        let running = Running { metrics: raft.metrics(), raft };
+        let sole = running.look(|metrics| MembershipRecord::of(&metrics.membership_config).is_sole_voter(self.id));
+        if !is_fresh && !sole {
+            self.refuse_votes(&running);
+        }
+        *self.core.write() = Core::Running(running.clone());
+        sleep::wake(self, &running);
+        let replica = self.clone();
+        self.node.spawn("raft leadership", async move { replica.follow(running).await });
+        Ok(())
+    }
+
+    /// A promise of this replica's last life may still bind it: neither vote nor stand until it would be over.
+    fn refuse_votes(self: &Arc<Self>, running: &Running) {
+        let no_vote = self.node.settings.no_vote();
+        *self.votes_from.lock() = self.node.now() + no_vote;
+        running.raft.runtime_config().elect(false);
+        let (replica, raft) = (self.clone(), running.raft.clone());
+        self.node.spawn("raft no-vote time", async move {
+            while !replica.may_vote() {
+                let left = replica.votes_from.lock().saturating_sub(replica.node.now());
+                replica.node.environment.sleep(left.max(Duration::from_millis(1))).await;
+            }
+            raft.runtime_config().elect(true);
+        });
+    }
+
+    fn config(&self) -> Result<Config, ConsensusError> {
+        let settings = &self.node.settings;
+        let config = Config {
+            cluster_name: "stator".to_owned(),
+            heartbeat_interval: settings.heartbeat_ms,
+            election_timeout_min: settings.election_ms_min,
+            election_timeout_max: settings.election_ms_max,
+            snapshot_policy: SnapshotPolicy::Never,
+            // The log is purged by `tend.rs`, never as a side effect.
+            max_in_snapshot_log_to_keep: u64::MAX,
+            api_channel_size: Some(settings.proposals_max as u64 + CORE_MESSAGES_MARGIN),
+            notification_channel_size: Some(CORE_MESSAGES_MARGIN),
+            state_machine_channel_size: Some(CORE_MESSAGES_MARGIN),
+            enable_pre_vote: Some(true),
+            // A leader that crashed before its own fsync would give the same place in the log to two entries.
+            enable_leader_restore: Some(false),
+            // A replica that dropped its log for a snapshot which then broke off says so by a conflict.
+            allow_log_reversion: Some(true),
+            // It would hand over by an election that ignores the lease. Handing over is the owner's business.
+            removed_leader_step_down: StepDownPolicy::Never,
+            backoff: format!("{}ms", settings.heartbeat_ms),
+            ..Config::default()
+        };
+        config.validate().map_err(|error| ConsensusError::Refused(error.to_string()))
+    }
+
+    /// Publishes leadership until the core ends, and says why it ended.
+    async fn follow(self: Arc<Self>, running: Running) {
+        let mut server = running.raft.server_metrics();
+        loop {
+            self.publish(running.look(|metrics| leadership(self.id, metrics)));
+            if server.changed().await.is_err() {
+                break;
+            }
+        }
+        if let Err(fatal) = running.look(|metrics| metrics.running_state.clone())
+            && fatal != Fatal::Stopped
+        {
+            self.publish(Leadership::default());
+            self.fail(fatal.to_string());
+        }
+    }
+
+    fn publish(&self, now: Leadership) {
+        let metrics = &self.node.metrics;
+        self.leadership.send_if_modified(|before| {
+            if *before == now {
+                return false;
+            }
+            if now.leader.is_some() && (now.term, now.leader) != (before.term, before.leader) {
+                metrics.leader_changes.inc();
+            }
+            match (before.leads, now.leads) {
+                (false, true) => _ = metrics.groups_led.inc(),
+                (true, false) => _ = metrics.groups_led.dec(),
+                _ => {}
+            }
+            *before = now;
+            true
+        });
+    }
+
+    pub(crate) fn record_transfer(&self, term: u64) {
+        self.transfer_term.fetch_max(term, Ordering::SeqCst);
+    }
+}
+
+pub(crate) fn leadership(id: ReplicaId, metrics: &RaftMetrics<Types>) -> Leadership {
+    let leads = metrics.state == ServerState::Leader && metrics.vote.committed && metrics.current_leader == Some(id.0);
+    let node = metrics.current_leader.and_then(|leader| metrics.membership_config.get_node(&leader).copied());
+    Leadership { term: metrics.current_term, leader: member(metrics.current_leader, node), leads }
+}
+
+pub(crate) fn leader_of(metrics: &RaftMetrics<Types>) -> Option<(ReplicaId, NodeId)> {
+    leadership(ReplicaId(metrics.id), metrics).leader
+}
+
+pub(crate) fn fatal_error(error: &Fatal<Types>) -> ConsensusError {
+    match error {
+        Fatal::StorageError(error) => {
+            ConsensusError::Disk(DiskError::Failed { action: "run a replica", reason: error.to_string() })
+        }
+        Fatal::Panicked | Fatal::Stopped => ConsensusError::Stopped,
+    }
+}
+
+/// Entries that others made durable may be in the state and not in the log, after a crash before this log's own fsync. Then the log
+/// begins anew behind the state. A state that ends before its log begins is beyond repair.
+fn mend_log(log: &LogStore, applied: Option<LogPosition>) -> Result<(), DiskError> {
+    let summary = log.summary()?;
+    let purged = match summary.purged {
+        Some((_, PurgeMark::Applied(position))) => Some(position),
+        _ => None,
+    };
+    if applied < purged {
+        let reason = format!("the state ends at {applied:?}, before its log begins at {purged:?}");
+        return Err(DiskError::Damaged(reason));
+    }
+    match applied {
+        Some(applied) if purged != Some(applied) && log.term_at(applied.index)? != Some(applied.term) => {
+            log.begin_behind(applied);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where a replica stands in its log, by its core's last word.
+pub(crate) fn applied_of(metrics: &RaftMetrics<Types>) -> Option<LogPosition> {
+    metrics.last_applied.as_ref().map(position)
+}
