@@ -173,19 +173,16 @@ impl From<ApiError> for Wire {
                 item: None,
             },
             ApiError::Validation(text) => Wire::new(400, "com.amazon.coral.validate#ValidationException", text),
-            ApiError::UnknownOperation => Wire {
-                message: None,
-                ..Wire::new(400, "com.amazon.coral.service#UnknownOperationException", "")
-            },
+            ApiError::UnknownOperation => {
+                Wire { message: None, ..Wire::new(400, "com.amazon.coral.service#UnknownOperationException", "") }
+            }
             ApiError::ConditionFailed { item } => Wire {
                 item,
                 ..Wire::new(400, dynamodb!("ConditionalCheckFailedException"), "The conditional request failed")
             },
-            ApiError::CollectionFull => Wire::new(
-                400,
-                dynamodb!("ItemCollectionSizeLimitExceededException"),
-                "Collection size exceeded.",
-            ),
+            ApiError::CollectionFull => {
+                Wire::new(400, dynamodb!("ItemCollectionSizeLimitExceededException"), "Collection size exceeded.")
+            }
             ApiError::ResourceNotFound(text) => Wire::new(400, dynamodb!("ResourceNotFoundException"), text),
             ApiError::ResourceInUse(text) => Wire::new(400, dynamodb!("ResourceInUseException"), text),
             ApiError::LimitExceeded(text) => Wire::new(400, dynamodb!("LimitExceededException"), text),
@@ -214,10 +211,9 @@ impl From<ApiError> for Wire {
             ApiError::Unavailable(text) => {
                 Wire::new(503, "com.amazon.coral.availability#ServiceUnavailableException", text)
             }
-            ApiError::RequestTooLarge => Wire {
-                message: None,
-                ..Wire::new(413, "com.amazon.coral.service#RequestEntityTooLargeException", "")
-            },
+            ApiError::RequestTooLarge => {
+                Wire { message: None, ..Wire::new(413, "com.amazon.coral.service#RequestEntityTooLargeException", "") }
+            }
         }
     }
 }

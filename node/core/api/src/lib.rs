@@ -5,7 +5,10 @@
 //! table only through the [`TableDescription`](stator_catalog::TableDescription) it is handed.
 
 pub mod arn;
+pub mod capacity;
+mod collection_metrics;
 pub mod error_table;
+pub mod fuzz;
 pub mod operation;
 pub mod reader;
 mod render;

@@ -1,6 +1,44 @@
-//! Which operations there are, by the name in `X-Amz-Target`.
+//! Which operations there are, by the name in `X-Amz-Target`, and what those on items have in common.
+//!
+//! An operation is parsed without the table, then becomes commands with it: of one item ([`OneItem`]), of pages
+//! ([`ManyItems`], [`Paging`]) or of a batch.
 
+mod attributes;
+pub mod batch_get_item;
+pub mod batch_write_item;
+pub mod delete_item;
+mod expressions;
+pub mod get_item;
+mod model;
+mod page_members;
+mod paging;
+pub mod put_item;
+pub mod query;
+pub mod scan;
+mod start_key;
+#[cfg(test)]
+mod tests;
+pub mod update_item;
+mod write;
+
+pub use batch_get_item::BatchGetItem;
+pub use batch_write_item::BatchWriteItem;
+pub use delete_item::DeleteItem;
+pub use get_item::GetItem;
+pub use model::{ReadConsistency, TableReference};
+pub use paging::Paging;
+pub use put_item::PutItem;
+pub use query::Query;
+pub use scan::Scan;
+pub use update_item::UpdateItem;
+
+use crate::capacity::{CapacityDetail, Consumed};
 use crate::error_table::ApiError;
+use stator_catalog::TableDescription;
+use stator_item::{TableId, Token};
+use stator_partition::{Command, Refusal, Reply};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What an `X-Amz-Target` header starts with.
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
@@ -52,16 +90,88 @@ impl Operation {
     /// The operation that an `X-Amz-Target` header names.
     pub fn from_target(target: &str) -> Result<Operation, ApiError> {
         let name = target.strip_prefix(TARGET_PREFIX).ok_or(ApiError::UnknownOperation)?;
-        Operation::ALL
-            .iter()
-            .copied()
-            .find(|operation| operation.name() == name)
-            .ok_or(ApiError::UnknownOperation)
+        Operation::ALL.iter().copied().find(|operation| operation.name() == name).ok_or(ApiError::UnknownOperation)
     }
 }
 
+/// A command, and the token that decides which partition it is for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Routed {
+    pub token: Token,
+    pub command: Command,
+}
+
+/// A command of a batch.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BatchCommand {
+    pub table: TableId,
+    pub token: Token,
+    pub consistency: ReadConsistency,
+    pub command: Command,
+}
+
+/// Tables by their names.
+pub type Tables = BTreeMap<String, Arc<TableDescription>>;
+
+/// An operation on one item.
+pub trait OneItem: Sized {
+    /// Everything that can be refused without the table.
+    fn parse(body: &[u8]) -> Result<Self, ApiError>;
+
+    fn table_name(&self) -> &str;
+
+    fn consistency(&self) -> ReadConsistency;
+
+    fn command(&self, table: &TableDescription) -> Result<Routed, ApiError>;
+
+    /// The response's body. `out` is of no use after an error.
+    fn render(
+        &self,
+        table: &TableDescription,
+        outcome: Result<Reply, Refusal>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ApiError>;
+}
+
+/// A Query or Scan.
+pub trait ManyItems: Sized {
+    /// Everything that can be refused without the table.
+    fn parse(body: &[u8]) -> Result<Self, ApiError>;
+
+    fn table_name(&self) -> &str;
+
+    fn consistency(&self) -> ReadConsistency;
+
+    fn paging(&self, table: &TableDescription) -> Result<Paging, ApiError>;
+}
+
+/// A partition answered another question.
+fn unexpected_reply() -> ApiError {
+    ApiError::Internal("Internal server error".into())
+}
+
+/// `ConsumedCapacity` of a batch: one for each table.
+fn render_consumed(
+    consumed: &[(&TableReference, Consumed)],
+    tables: &Tables,
+    detail: CapacityDetail,
+    out: &mut Vec<u8>,
+) {
+    out.push(b'[');
+    let mut comma = false;
+    for (reference, consumed) in consumed {
+        if let Some(table) = tables.get(&reference.name) {
+            if std::mem::replace(&mut comma, true) {
+                out.push(b',');
+            }
+            consumed.write_json(&reference.given, table, detail, out);
+        }
+    }
+    out.push(b']');
+}
+
 #[cfg(test)]
-mod tests {
+mod target_tests {
     use super::*;
 
     #[test]

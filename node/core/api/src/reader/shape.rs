@@ -58,12 +58,27 @@ pub enum Names {
 #[derive(Debug)]
 pub enum Shape {
     String(Names),
-    Integer { min: Option<i64>, max: Option<i64> },
-    Long { min: Option<i64>, max: Option<i64> },
+    Integer {
+        min: Option<i64>,
+        max: Option<i64>,
+    },
+    Long {
+        min: Option<i64>,
+        max: Option<i64>,
+    },
     Boolean,
     Binary,
-    List { of: &'static Shape, min: usize, max: usize },
-    Map { keys: &'static Shape, of: &'static Shape, min: usize, max: usize },
+    List {
+        of: &'static Shape,
+        min: usize,
+        max: usize,
+    },
+    Map {
+        keys: &'static Shape,
+        of: &'static Shape,
+        min: usize,
+        max: usize,
+    },
     Structure(&'static Structure),
     /// An attribute value: only its types are checked here.
     Value,

@@ -1,0 +1,152 @@
+//! Consumed capacity: DynamoDB's figures for reads and writes, and how they are shown.
+//!
+//! Source: Amazon DynamoDB Developer Guide, "DynamoDB read and write operations" and "Local secondary indexes".
+
+use crate::operation::ReadConsistency;
+use crate::reader::Members;
+use crate::render::Object;
+use stator_catalog::TableDescription;
+use stator_item::IndexNumber;
+use stator_partition::reply::Written;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+const READ_UNIT_BYTES: u64 = 4096;
+const WRITE_UNIT_BYTES: u64 = 1024;
+
+/// `ReturnConsumedCapacity`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CapacityDetail {
+    #[default]
+    None,
+    Total,
+    Indexes,
+}
+
+impl CapacityDetail {
+    pub(crate) fn read(members: Members<'_>) -> CapacityDetail {
+        match members.text("ReturnConsumedCapacity") {
+            Some("TOTAL") => CapacityDetail::Total,
+            Some("INDEXES") => CapacityDetail::Indexes,
+            _ => CapacityDetail::None,
+        }
+    }
+}
+
+/// Capacity units, counted in halves: an eventually consistent read of 4 KB is half a unit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Units {
+    halves: u64,
+}
+
+impl Units {
+    pub const ZERO: Units = Units { halves: 0 };
+
+    /// A read of so many bytes at once. Nothing found costs as much as the smallest item.
+    pub fn of_read(bytes: u64, consistency: ReadConsistency) -> Units {
+        let blocks = bytes.div_ceil(READ_UNIT_BYTES).max(1);
+        match consistency {
+            ReadConsistency::Eventual => Units { halves: blocks },
+            ReadConsistency::Strong => Units { halves: blocks * 2 },
+        }
+    }
+
+    /// A write that leaves `new_bytes` where `old_bytes` were: the larger counts.
+    pub fn of_write(old_bytes: u64, new_bytes: u64) -> Units {
+        Units { halves: old_bytes.max(new_bytes).div_ceil(WRITE_UNIT_BYTES).max(1) * 2 }
+    }
+
+    fn write(self, out: &mut Vec<u8>) {
+        let fraction = if self.halves % 2 == 1 { 5 } else { 0 };
+        write!(out, "{}.{fraction}", self.halves / 2).expect("writing to memory does not fail");
+    }
+}
+
+impl std::ops::AddAssign for Units {
+    fn add_assign(&mut self, other: Units) {
+        self.halves = self.halves.saturating_add(other.halves);
+    }
+}
+
+/// What an operation consumed of one table.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Consumed {
+    pub table: Units,
+    pub indexes: BTreeMap<IndexNumber, Units>,
+}
+
+impl Consumed {
+    pub fn add_index(&mut self, index: IndexNumber, units: Units) {
+        *self.indexes.entry(index).or_default() += units;
+    }
+
+    /// A write of an item, with the index entries that it changed.
+    pub fn add_write(&mut self, written: &Written) {
+        self.table += Units::of_write(written.old_bytes, written.new_bytes);
+        for (index, old_bytes, new_bytes) in &written.index_bytes {
+            self.add_index(*index, Units::of_write(*old_bytes, *new_bytes));
+        }
+    }
+
+    fn total(&self) -> Units {
+        let mut total = self.table;
+        self.indexes.values().for_each(|units| total += *units);
+        total
+    }
+
+    /// The object `ConsumedCapacity`. `given` is the table as the request named it.
+    pub(crate) fn write_json(&self, given: &str, table: &TableDescription, detail: CapacityDetail, out: &mut Vec<u8>) {
+        let mut object = Object::begin(out);
+        crate::render::string(given, object.member("TableName"));
+        self.total().write(object.member("CapacityUnits"));
+        if detail == CapacityDetail::Indexes {
+            write_capacity(self.table, object.member("Table"));
+            if !self.indexes.is_empty() {
+                let mut indexes = Object::begin(object.member("LocalSecondaryIndexes"));
+                for (number, units) in &self.indexes {
+                    if let Some(index) = table.local_index_numbered(*number) {
+                        write_capacity(*units, indexes.member(&index.name));
+                    }
+                }
+                indexes.end();
+            }
+        }
+        object.end();
+    }
+}
+
+fn write_capacity(units: Units, out: &mut Vec<u8>) {
+    let mut object = Object::begin(out);
+    units.write(object.member("CapacityUnits"));
+    object.end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(units: Units) -> String {
+        let mut out = Vec::new();
+        units.write(&mut out);
+        String::from_utf8(out).expect("digits are UTF-8")
+    }
+
+    #[test]
+    fn reads_round_up_to_4_kb() {
+        for (bytes, eventual, strong) in
+            [(0, "0.5", "1.0"), (1, "0.5", "1.0"), (4096, "0.5", "1.0"), (4097, "1.0", "2.0"), (12_289, "2.0", "4.0")]
+        {
+            assert_eq!(shown(Units::of_read(bytes, ReadConsistency::Eventual)), eventual, "{bytes}");
+            assert_eq!(shown(Units::of_read(bytes, ReadConsistency::Strong)), strong, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn writes_round_the_larger_up_to_1_kb() {
+        for (old_bytes, new_bytes, units) in
+            [(0, 0, "1.0"), (0, 1, "1.0"), (0, 1024, "1.0"), (1025, 3, "2.0"), (3, 2049, "3.0")]
+        {
+            assert_eq!(shown(Units::of_write(old_bytes, new_bytes)), units, "{old_bytes} {new_bytes}");
+        }
+    }
+}

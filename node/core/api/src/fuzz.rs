@@ -1,0 +1,83 @@
+//! The way in for fuzzers: any target, any body, against one table that has everything a table may have.
+
+use crate::error_table::ApiError;
+use crate::operation::{
+    BatchGetItem, BatchWriteItem, DeleteItem, GetItem, ManyItems, OneItem, Operation, PutItem, Query, Scan, Tables,
+    UpdateItem,
+};
+use stator_catalog::{
+    Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, TableClass, TableDescription, TableStatus,
+    Throughput, TokenRange,
+};
+use stator_item::{IndexNumber, KeyType, TableId};
+use stator_partition::Command;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a request on items asks of partitions, or why it is refused. Operations on tables ask nothing of partitions.
+pub fn parse_any(target: &str, body: &[u8]) -> Result<Vec<Command>, ApiError> {
+    let tables: Tables = [table()].into_iter().map(|table| (table.name.clone(), Arc::new(table))).collect();
+    match Operation::from_target(target)? {
+        Operation::PutItem => one::<PutItem>(body, &tables),
+        Operation::GetItem => one::<GetItem>(body, &tables),
+        Operation::UpdateItem => one::<UpdateItem>(body, &tables),
+        Operation::DeleteItem => one::<DeleteItem>(body, &tables),
+        Operation::Query => many::<Query>(body, &tables),
+        Operation::Scan => many::<Scan>(body, &tables),
+        Operation::BatchGetItem => {
+            let commands = BatchGetItem::parse(body)?.commands(&tables)?;
+            Ok(commands.into_iter().map(|command| command.command).collect())
+        }
+        Operation::BatchWriteItem => {
+            let commands = BatchWriteItem::parse(body)?.commands(&tables)?;
+            Ok(commands.into_iter().map(|command| command.command).collect())
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn one<T: OneItem>(body: &[u8], tables: &Tables) -> Result<Vec<Command>, ApiError> {
+    let input = T::parse(body)?;
+    let table = tables.get(input.table_name()).ok_or_else(ApiError::no_such_table)?;
+    Ok(vec![input.command(table)?.command])
+}
+
+fn many<T: ManyItems>(body: &[u8], tables: &Tables) -> Result<Vec<Command>, ApiError> {
+    let input = T::parse(body)?;
+    let table = tables.get(input.table_name()).ok_or_else(ApiError::no_such_table)?;
+    Ok(vec![input.paging(table)?.page(TokenRange::ALL)])
+}
+
+/// `music`: hash key `artist` (S), range key `track` (N), local indexes `by_title` (S, keys only), `by_cover` (B, with
+/// `label`) and `by_year` (N, all).
+pub fn table() -> TableDescription {
+    let attribute = |name: &str, key_type| KeyAttribute { name: name.into(), key_type };
+    let index = |number, name: &str, range, projection| LocalIndex {
+        number: IndexNumber(number),
+        name: name.into(),
+        range,
+        projection,
+    };
+    TableDescription {
+        id: TableId(1),
+        name: "music".into(),
+        version: 1,
+        status: TableStatus::Active,
+        created_ms: 0,
+        key: KeySchema { hash: attribute("artist", KeyType::String), range: Some(attribute("track", KeyType::Number)) },
+        local_indexes: vec![
+            index(1, "by_title", attribute("title", KeyType::String), IndexProjection::KeysOnly),
+            index(2, "by_cover", attribute("cover", KeyType::Binary), IndexProjection::Include(vec!["label".into()])),
+            index(3, "by_year", attribute("released", KeyType::Number), IndexProjection::All),
+        ],
+        billing: Billing::OnDemand { throughput: None },
+        on_demand_since_ms: None,
+        warm_throughput: Throughput { read_units: 12_000, write_units: 4_000 },
+        class: TableClass::Standard,
+        class_changed_ms: None,
+        deletion_protection: false,
+        sse: None,
+        tags: BTreeMap::new(),
+        stream: None,
+    }
+}

@@ -1,0 +1,177 @@
+//! One Query or Scan over the partitions that it meets, as a state machine: which page to ask for next, and when it ends.
+//!
+//! Ends at `Limit`, with the item that completes 1 MB, or at the end of what is asked for.
+
+use super::model::ReadConsistency;
+use crate::capacity::{CapacityDetail, Consumed, Units};
+use crate::error_table::ApiError;
+use crate::render::{self, Object};
+use bytes::Bytes;
+use stator_catalog::{TableDescription, TokenRange};
+use stator_expression::{Condition, Projection, RangeCondition};
+use stator_item::json::write_value_json;
+use stator_item::{IndexNumber, KeyPart, Token};
+use stator_partition::reply::PageReply;
+use stator_partition::{Command, Page, PageRange, Position};
+
+/// Size of the items that one request evaluates.
+const PAGE_BYTES_MAX: u64 = 1 << 20;
+
+/// What is asked for.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Stretch {
+    Hash { hash: KeyPart, range: Option<RangeCondition> },
+    Tokens(TokenRange),
+}
+
+/// What all pages of one request have in common.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Template {
+    pub index: IndexNumber,
+    pub backward: bool,
+    pub filter: Option<Condition>,
+    pub projection: Option<Projection>,
+    pub fetch_items: bool,
+    pub count_only: bool,
+    pub given_table: String,
+    pub consistency: ReadConsistency,
+    pub capacity: CapacityDetail,
+}
+
+/// A Query or Scan on its way. While [`next_token`](Paging::next_token) names a token, ask its partition for
+/// [`page`](Paging::page) and hand the reply to [`absorb`](Paging::absorb); then [`render`](Paging::render).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Paging {
+    template: Template,
+    stretch: Stretch,
+    /// The token to go on with; `None`: it has ended.
+    next: Option<Token>,
+    /// Where to go on inside of the next partition.
+    after: Option<Position>,
+    items_left: Option<u64>,
+    bytes_left: u64,
+    found: PageReply,
+}
+
+impl Paging {
+    pub(super) fn new(template: Template, stretch: Stretch, after: Option<Position>, items_max: Option<u64>) -> Paging {
+        let first = match &stretch {
+            Stretch::Hash { hash, .. } => Token::of(hash),
+            Stretch::Tokens(tokens) => tokens.first,
+        };
+        let next = Some(after.as_ref().map_or(first, |position| position.key.token()));
+        let found = PageReply::default();
+        Paging { template, stretch, next, after, items_left: items_max, bytes_left: PAGE_BYTES_MAX, found }
+    }
+
+    /// A token of the partition that is to be asked next. `None`: the request is done.
+    pub fn next_token(&self) -> Option<Token> {
+        self.next
+    }
+
+    /// What to ask the partition of [`next_token`](Paging::next_token), which holds `partition`.
+    pub fn page(&self, partition: TokenRange) -> Command {
+        let range = match &self.stretch {
+            Stretch::Hash { hash, range } => PageRange::Hash { hash: hash.clone(), range: range.clone() },
+            Stretch::Tokens(tokens) => {
+                PageRange::Tokens(self.rest(tokens).intersection(&partition).unwrap_or(partition))
+            }
+        };
+        let Template { index, backward, filter, projection, fetch_items, count_only, .. } = self.template.clone();
+        Command::Page(Page {
+            index,
+            range,
+            after: self.after.clone(),
+            backward,
+            items_max: self.items_left,
+            bytes_max: self.bytes_left,
+            filter,
+            projection,
+            fetch_items,
+            count_only,
+        })
+    }
+
+    /// What of the tokens is still to be read.
+    fn rest(&self, tokens: &TokenRange) -> TokenRange {
+        TokenRange { first: self.next.unwrap_or(tokens.first).max(tokens.first), last: tokens.last }
+    }
+
+    /// Takes the answer of the partition that holds `partition`.
+    pub fn absorb(&mut self, partition: TokenRange, reply: PageReply) {
+        let found = &mut self.found;
+        found.items.extend(reply.items);
+        found.count += reply.count;
+        found.scanned_count += reply.scanned_count;
+        found.read_bytes += reply.read_bytes;
+        found.fetched_bytes.extend(reply.fetched_bytes);
+        found.stopped = reply.stopped;
+        self.items_left = self.items_left.map(|left| left.saturating_sub(reply.scanned_count));
+        self.bytes_left = self.bytes_left.saturating_sub(reply.read_bytes);
+        self.after = None;
+        self.next = match &self.stretch {
+            _ if self.found.stopped.is_some() => None,
+            Stretch::Hash { .. } => None,
+            Stretch::Tokens(tokens) if partition.last >= tokens.last => None,
+            // A page that spends the last of a limit stops, so there is something left of both.
+            Stretch::Tokens(_) => partition.last.0.checked_add(1).map(Token),
+        };
+    }
+
+    /// The response's body.
+    pub fn render(&self, table: &TableDescription, out: &mut Vec<u8>) -> Result<(), ApiError> {
+        let PageReply { items, count, scanned_count, stopped, .. } = &self.found;
+        out.reserve(items.iter().map(Bytes::len).sum::<usize>() * 5 / 4);
+        let mut object = Object::begin(out);
+        if !self.template.count_only {
+            let out = object.member("Items");
+            out.push(b'[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    out.push(b',');
+                }
+                render::item(item, out)?;
+            }
+            out.push(b']');
+        }
+        render::integer(*count, object.member("Count"));
+        render::integer(*scanned_count, object.member("ScannedCount"));
+        if let Some(position) = stopped {
+            write_position(position, table, self.template.index, object.member("LastEvaluatedKey"));
+        }
+        if self.template.capacity != CapacityDetail::None {
+            let out = object.member("ConsumedCapacity");
+            self.consumed().write_json(&self.template.given_table, table, self.template.capacity, out);
+        }
+        object.end();
+        Ok(())
+    }
+
+    fn consumed(&self) -> Consumed {
+        let consistency = self.template.consistency;
+        let mut consumed = Consumed::default();
+        let evaluated = Units::of_read(self.found.read_bytes, consistency);
+        if self.template.index == IndexNumber::ITEMS {
+            consumed.table += evaluated;
+        } else {
+            consumed.add_index(self.template.index, evaluated);
+        }
+        for bytes in &self.found.fetched_bytes {
+            consumed.table += Units::of_read(*bytes, consistency);
+        }
+        consumed
+    }
+}
+
+/// A key to go on with, as `ExclusiveStartKey` takes it.
+fn write_position(position: &Position, table: &TableDescription, index: IndexNumber, out: &mut Vec<u8>) {
+    let mut object = Object::begin(out);
+    write_value_json(&position.key.hash.to_value(), object.member(&table.key.hash.name));
+    if let (Some(part), Some(attribute)) = (&position.key.range, &table.key.range) {
+        write_value_json(&part.to_value(), object.member(&attribute.name));
+    }
+    if let (Some(part), Some(index)) = (&position.index_range, table.local_index_numbered(index)) {
+        write_value_json(&part.to_value(), object.member(&index.range.name));
+    }
+    object.end();
+}

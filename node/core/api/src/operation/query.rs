@@ -1,0 +1,130 @@
+//! Query.
+
+use super::attributes::{check_hash_size, check_part_not_empty, check_range_size, typed};
+use super::expressions::{self, Grammar, Substitutes};
+use super::model;
+use super::page_members::{IndexView, PageMembers, ScanOrQuery};
+use super::paging::{Paging, Stretch};
+use super::start_key;
+use super::{ManyItems, ReadConsistency};
+use crate::error_table::ApiError;
+use crate::reader::{self, Member, Shape, Structure};
+use stator_catalog::{KeyAttribute, TableDescription};
+use stator_expression::{KeyCondition, RangeCondition};
+use stator_item::{KeyPart, Value};
+use std::collections::BTreeSet;
+
+static INPUT: Structure = Structure {
+    name: "QueryInput",
+    members: &[
+        model::TABLE_NAME,
+        model::INDEX_NAME,
+        model::SELECT,
+        model::LIMIT,
+        model::CONSISTENT_READ,
+        Member::optional("ScanIndexForward", &Shape::Boolean),
+        model::EXCLUSIVE_START_KEY,
+        model::RETURN_CONSUMED_CAPACITY,
+        model::PROJECTION_EXPRESSION,
+        model::FILTER_EXPRESSION,
+        Member::optional("KeyConditionExpression", &Shape::TEXT),
+        model::EXPRESSION_ATTRIBUTE_NAMES,
+        model::EXPRESSION_ATTRIBUTE_VALUES,
+        model::ATTRIBUTES_TO_GET,
+        Member::not_yet("KeyConditions"),
+        Member::not_yet("QueryFilter"),
+        model::CONDITIONAL_OPERATOR,
+    ],
+};
+
+const GRAMMAR: Grammar = Grammar {
+    expressions: &["ProjectionExpression", "FilterExpression", "KeyConditionExpression"],
+    valueless: Some("FilterExpression and KeyConditionExpression are null"),
+};
+
+const TYPE_MISMATCH: &str =
+    "One or more parameter values were invalid: Condition parameter type does not match schema type";
+
+/// A checked Query.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Query {
+    page: PageMembers,
+    key_condition: KeyCondition,
+    backward: bool,
+}
+
+impl ManyItems for Query {
+    fn parse(body: &[u8]) -> Result<Query, ApiError> {
+        let request = reader::read(body, &INPUT)?;
+        let members = request.members();
+        let substitutes = Substitutes::read(members, &GRAMMAR)?;
+        let placeholders = substitutes.placeholders();
+        let key_condition = expressions::key_condition(members, &placeholders)?.ok_or_else(|| {
+            ApiError::validation(
+                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
+            )
+        })?;
+        let page = PageMembers::read(members, ScanOrQuery::Query, &placeholders)?;
+        placeholders.unused()?;
+        Ok(Query { page, key_condition, backward: members.flag("ScanIndexForward") == Some(false) })
+    }
+
+    fn table_name(&self) -> &str {
+        &self.page.table.name
+    }
+
+    fn consistency(&self) -> ReadConsistency {
+        self.page.consistency
+    }
+
+    fn paging(&self, table: &TableDescription) -> Result<Paging, ApiError> {
+        let view = self.page.view(table)?;
+        let hash_attribute = &table.key.hash;
+        let resolved =
+            self.key_condition.resolve(&hash_attribute.name, view.range.map(|attribute| attribute.name.as_str()))?;
+        let hash = key_value(&resolved.hash, hash_attribute)?;
+        check_hash_size(&hash)?;
+        if let (Some(condition), Some(attribute)) = (&resolved.range, view.range) {
+            check_range_condition(condition, attribute)?;
+        }
+        self.refuse_key_filter(&view, hash_attribute)?;
+        let after = match &self.page.start_key {
+            Some(key) => {
+                let position = start_key::of_query(key, table, &view)?;
+                start_key::check_boundaries(&position, &hash, resolved.range.as_ref(), &view)?;
+                Some(position)
+            }
+            None => None,
+        };
+        let stretch = Stretch::Hash { hash, range: resolved.range };
+        Ok(self.page.paging(table, &view, stretch, after, self.backward))
+    }
+}
+
+impl Query {
+    /// A filter may not name what the key condition is for.
+    fn refuse_key_filter(&self, view: &IndexView<'_>, hash: &KeyAttribute) -> Result<(), ApiError> {
+        let Some(filter) = &self.page.filter else { return Ok(()) };
+        let filtered: BTreeSet<&str> = filter.attribute_names();
+        let key_names = std::iter::once(hash).chain(view.range).map(|attribute| attribute.name.as_str());
+        match key_names.into_iter().find(|name| filtered.contains(name)) {
+            Some(name) => Err(ApiError::Validation(format!(
+                "Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn key_value(value: &Value, attribute: &KeyAttribute) -> Result<KeyPart, ApiError> {
+    let part = typed(value, attribute).ok_or_else(|| ApiError::validation(TYPE_MISMATCH))?;
+    check_part_not_empty(&part, attribute)?;
+    Ok(part)
+}
+
+fn check_range_condition(condition: &RangeCondition, attribute: &KeyAttribute) -> Result<(), ApiError> {
+    for value in condition.values() {
+        check_range_size(&key_value(value, attribute)?)?;
+    }
+    Ok(())
+}
