@@ -1,1 +1,18 @@
-//! (empty)
+//! What a node keeps on its disk: rows in RocksDB, and the Raft log of all its replicas.
+//!
+//! [`DataDirectory`] is opened first, then [`FileLog`] and [`RocksRows`] inside it. [`memory`] has the same two without a
+//! disk, with crashes on demand, for the simulation and for tests.
+
+mod directory;
+mod error;
+pub mod memory;
+mod metrics;
+mod raft_log;
+mod rows;
+mod settings;
+
+pub use directory::{DataDirectory, DirectoryError};
+pub use metrics::LogMetrics;
+pub use raft_log::{FailureHook, FileLog};
+pub use rows::RocksRows;
+pub use settings::{Durability, Settings};

@@ -1,0 +1,31 @@
+//! How what the operating system and RocksDB say becomes a [`DiskError`].
+
+use stator_environment::DiskError;
+use std::{io, path::Path};
+
+/// `action` says what was tried, as a verb phrase.
+pub(crate) fn io_error(action: &'static str, error: &io::Error) -> DiskError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskError::Full { action },
+        _ => DiskError::Failed { action, reason: error.to_string() },
+    }
+}
+
+/// As [`io_error`], for what is done to one file: the reason names it.
+pub(crate) fn file_error(action: &'static str, path: &Path, error: &io::Error) -> DiskError {
+    match io_error(action, error) {
+        DiskError::Failed { action, reason } => {
+            DiskError::Failed { action, reason: format!("{}: {reason}", path.display()) }
+        }
+        other => other,
+    }
+}
+
+/// RocksDB gives its kinds of errors as the first words of a text.
+pub(crate) fn rocksdb_error(action: &'static str, error: &rocksdb::Error) -> DiskError {
+    match error.kind() {
+        rocksdb::ErrorKind::Corruption => DiskError::Damaged(format!("{action}: {error}")),
+        rocksdb::ErrorKind::IOError if error.as_ref().contains("No space left on device") => DiskError::Full { action },
+        _ => DiskError::Failed { action, reason: error.to_string() },
+    }
+}

@@ -1,0 +1,167 @@
+//! Opening a log: reads every segment from the first to the last, and tells an unfinished write from damage.
+//!
+//! Batches are numbered without a gap, and each frame says up to which batch all was durable when it was written. So:
+//! a frame that is bad or missing, with proof behind it that its batch was durable once, is damage, and the log does not
+//! open. Without such proof it is the end of the log, however many garbage bytes follow: a write that no one heard
+//! reported as done. The proof is a later segment or the header of a later frame.
+
+use super::{
+    frame::{self, FRAME_HEADER_BYTES, FrameHeader, SEGMENT_HEADER_BYTES, SegmentHeader},
+    index::{Index, Segment},
+    record::{self, Change, Replayed},
+    replica_index::Location,
+    segment,
+};
+use crate::error::file_error;
+use stator_environment::DiskError;
+use stator_item::ReplicaId;
+use std::{
+    fs::{self, File, OpenOptions},
+    path::Path,
+    sync::Arc,
+};
+
+/// A log as it was found.
+#[derive(Default)]
+pub(crate) struct Recovered {
+    pub index: Index,
+    /// Of the newest segment; none if the log is new.
+    pub last_header: Option<SegmentHeader>,
+    /// The number of the next batch.
+    pub next_batch: u64,
+}
+
+pub(crate) fn recover(directory: &Path) -> Result<Recovered, DiskError> {
+    let mut recovered = Recovered { next_batch: 1, ..Recovered::default() };
+    let segments = segment::list(directory)?;
+    for (position, (number, path)) in segments.iter().enumerate() {
+        let bytes = fs::read(path).map_err(|error| file_error("read a log segment", path, &error))?;
+        let header = check_header(&recovered, *number, path, &bytes)?;
+        recovered.last_header = Some(header);
+        recovered.next_batch = header.first_batch;
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        let file = Arc::new(file.map_err(|error| file_error("open a log segment", path, &error))?);
+        let segment = Segment {
+            file: Arc::clone(&file),
+            path: path.clone(),
+            bytes: bytes.len() as u64,
+            live_bytes: 0,
+            released_at: 0,
+        };
+        recovered.index.segments.insert(*number, segment);
+        let end = replay_segment(&mut recovered, header, &bytes, path)?;
+        let unread = bytes.get(end..).unwrap_or_default();
+        if position + 1 == segments.len() {
+            check_tail(&recovered, header, unread, path, end)?;
+        }
+        finish_segment(
+            &mut recovered,
+            *number,
+            &file,
+            end as u64,
+            !unread.is_empty() || position + 1 == segments.len(),
+        )?;
+    }
+    recovered.index.check_complete()?;
+    Ok(recovered)
+}
+
+/// A segment must take over exactly where the one before ended.
+fn check_header(recovered: &Recovered, number: u32, path: &Path, bytes: &[u8]) -> Result<SegmentHeader, DiskError> {
+    let header = SegmentHeader::decode(bytes, &path.display().to_string())?;
+    let fits = match recovered.last_header {
+        None => header.first_batch > 0,
+        Some(before) => header.salt == before.salt && header.first_batch == recovered.next_batch,
+    };
+    if header.number != number || !fits {
+        return Err(DiskError::Damaged(format!(
+            "log segment {} begins with batch {}, but batch {} is the next: batches that were durable are missing",
+            path.display(),
+            header.first_batch,
+            recovered.next_batch
+        )));
+    }
+    Ok(header)
+}
+
+/// Replays the good frames and returns where they end.
+fn replay_segment(
+    recovered: &mut Recovered,
+    header: SegmentHeader,
+    bytes: &[u8],
+    path: &Path,
+) -> Result<usize, DiskError> {
+    let mut at = SEGMENT_HEADER_BYTES;
+    while let Some(rest) = bytes.get(at..) {
+        let Some(frame) = FrameHeader::decode(rest, header.salt) else { break };
+        let Some(body) = frame.body(rest, header.salt).filter(|_| frame.batch == recovered.next_batch) else { break };
+        let body_at = at + FRAME_HEADER_BYTES;
+        let index = &mut recovered.index;
+        record::decode(body, |replica, replayed| replay_record(index, header.number, body_at, replica, replayed))
+            .map_err(|error| DiskError::Damaged(format!("{error}, in {} near byte {at}", path.display())))?;
+        recovered.next_batch += 1;
+        at += frame.frame_bytes();
+    }
+    Ok(at.min(bytes.len()))
+}
+
+fn replay_record(index: &mut Index, segment: u32, body_at: usize, replica: ReplicaId, replayed: Replayed) {
+    match replayed {
+        Replayed::Entries { first, places } => {
+            let locations: Vec<Location> =
+                places.iter().map(|(at, bytes)| location(segment, body_at + at, *bytes)).collect();
+            index.replay(replica, first, &locations);
+        }
+        Replayed::Other(Change::Vote(vote)) => {
+            index.vote(replica, vote);
+            index.vote_written(replica, segment);
+        }
+        Replayed::Other(Change::Purge(through, mark)) => {
+            index.purge(replica, 0, through, mark);
+            index.mark_written(replica, segment);
+        }
+        Replayed::Other(Change::Truncate(above)) => index.truncate(replica, 0, above),
+        Replayed::Other(Change::Remove) => index.remove(replica, 0),
+        Replayed::Other(Change::Entries { .. }) => unreachable!("entries are decoded as places"),
+    }
+}
+
+pub(crate) fn location(segment: u32, offset: usize, bytes: usize) -> Location {
+    let fits = |count: usize| u32::try_from(count).expect("a segment is smaller than 4 GB");
+    Location { segment, offset: fits(offset), bytes: fits(bytes) }
+}
+
+/// Behind the last good frame of the last segment stands nothing, or what an unfinished write left.
+fn check_tail(
+    recovered: &Recovered,
+    header: SegmentHeader,
+    unread: &[u8],
+    path: &Path,
+    end: usize,
+) -> Result<(), DiskError> {
+    if unread.iter().all(|byte| *byte == 0) {
+        return Ok(());
+    }
+    if frame::proves_durable(unread, header.salt, recovered.next_batch) {
+        return Err(DiskError::Damaged(format!(
+            "log segment {} is unreadable at byte {end} (batch {}), and batches that were written later follow",
+            path.display(),
+            recovered.next_batch
+        )));
+    }
+    tracing::warn!(segment = %path.display(), byte = end, "cut an unfinished write off the end of the Raft log");
+    Ok(())
+}
+
+/// Cuts off what is behind the end and makes the rest durable: what has been read now must be there again next time.
+fn finish_segment(
+    recovered: &mut Recovered,
+    number: u32,
+    file: &File,
+    end: u64,
+    unfinished: bool,
+) -> Result<(), DiskError> {
+    let Some(segment) = recovered.index.segments.get_mut(&number) else { return Ok(()) };
+    segment.bytes = end;
+    if unfinished { segment::close(file, end) } else { Ok(()) }
+}
