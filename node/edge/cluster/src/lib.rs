@@ -1,5 +1,24 @@
-//! The cluster as one node sees it: the catalog's copy, routing, the Door, joining, placement.
+//! The cluster as one node sees it: the catalog's copy, routing, the Door, members, placement.
+//!
+//! Not here: HTTP, DynamoDB JSON, expressions, sockets.
 
+mod catalog;
 pub mod door;
+mod error;
+mod forward;
+mod heartbeat;
+mod host;
+mod lifecycle;
+mod members;
+mod metrics;
+mod node;
+mod placement;
+mod reporting;
+mod router;
+mod settings;
 
+pub use catalog::{ReplicaReport, Report};
 pub use door::{Consistency, Deadline, Door};
+pub use error::{ChangeError, ClusterError};
+pub use node::{AllSettings, Node, NodeParts};
+pub use settings::Settings;

@@ -10,7 +10,7 @@ fn read_now(shared: &Shared, request: &Request) -> Result<Reply, Refusal> {
     // State and view are taken together, under the lock that apply holds while it writes; the rows are then read without it.
     let (state, view) = {
         let state = shared.state.read();
-        if request.epoch != state.epoch() {
+        if request.epoch < state.epoch() {
             return Err(Refusal::StaleEpoch { current: state.epoch() });
         }
         (state.for_reads(), shared.rows.view())

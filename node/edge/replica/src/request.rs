@@ -22,7 +22,8 @@ pub struct Request {
     pub birth: Timestamp,
     /// Whether an earlier attempt may have come through.
     pub attempt: Attempt,
-    /// The sender's picture of the partition.
+    /// The sender's picture of the partition. Refused if it is older than the partition's own, which its log changes; the catalog's
+    /// may be ahead, as a change of replicas is told only there.
     pub epoch: u64,
     /// On this node's elapsed clock.
     pub deadline: Duration,

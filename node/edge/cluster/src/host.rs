@@ -1,0 +1,172 @@
+//! The replicas on this node: opened, founded and removed as the catalog says.
+
+use crate::{catalog::CatalogClient, settings::Settings};
+use parking_lot::RwLock;
+use stator_catalog::{Catalog, Change, Member, PartitionDescription, Role};
+use stator_consensus::ConsensusError;
+use stator_environment::RaftLog;
+use stator_item::{NodeId, PartitionId, ReplicaId};
+use stator_replica::{Parts, Replica, remove};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// How long one attempt to found a group may take.
+const FOUND_MAX: Duration = Duration::from_secs(10);
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// A replica that runs here.
+pub(crate) struct Hosted {
+    pub replica: Arc<Replica>,
+    pub id: ReplicaId,
+    description: Arc<PartitionDescription>,
+}
+
+pub(crate) struct Host {
+    pub node: NodeId,
+    pub parts: Parts,
+    pub log: Arc<dyn RaftLog>,
+    pub client: Arc<CatalogClient>,
+    pub settings: Settings,
+    pub replicas: RwLock<BTreeMap<PartitionId, Arc<Hosted>>>,
+    /// The catalog's revision that the replicas here have followed.
+    pub followed: AtomicU64,
+}
+
+impl Host {
+    pub fn replica(&self, partition: PartitionId) -> Option<Arc<Hosted>> {
+        self.replicas.read().get(&partition).cloned()
+    }
+
+    /// Runs for as long as the node does.
+    pub async fn run(self: Arc<Host>) {
+        let mut changes = self.client.copy.subscribe();
+        loop {
+            let catalog = self.client.copy.catalog();
+            match self.follow(&catalog).await {
+                Ok(()) => {
+                    self.followed.store(catalog.revision(), Ordering::Release);
+                    if changes.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the replicas of this node cannot follow the catalog");
+                    self.parts.environment.sleep(RETRY_AFTER).await;
+                }
+            }
+        }
+    }
+
+    async fn follow(self: &Arc<Host>, catalog: &Catalog) -> Result<(), ConsensusError> {
+        if catalog.identity().is_none() {
+            return Ok(());
+        }
+        let hosted: Vec<(PartitionId, Arc<Hosted>)> =
+            self.replicas.read().iter().map(|(id, hosted)| (*id, hosted.clone())).collect();
+        for (partition, hosted) in hosted {
+            if own_member(catalog, partition, self.node).map(|member| member.replica) != Some(hosted.id) {
+                self.drop_replica(partition, &hosted).await?;
+            }
+        }
+        for partition in catalog.partitions().filter(|partition| partition.id != PartitionId::CATALOG) {
+            if let Some(member) = own_member(catalog, partition.id, self.node)
+                && self.replica(partition.id).is_none()
+                && !catalog.is_lost(member.replica)
+            {
+                self.open(partition, member).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(
+        self: &Arc<Host>,
+        partition: &Arc<PartitionDescription>,
+        member: Member,
+    ) -> Result<(), ConsensusError> {
+        if self.has_lost_log(partition.id, member.replica)? {
+            tracing::error!(partition = %partition.id, replica = %member.replica, "the replica's log is gone; it gives up its place");
+            let deadline = crate::door::Deadline(self.parts.environment.clock.elapsed() + FOUND_MAX);
+            if let Err(error) = self.client.change(Change::ReplicaLost { replica: member.replica }, deadline).await {
+                tracing::warn!(%error, "the loss of a replica could not be told yet");
+            }
+            return Ok(());
+        }
+        let description = PartitionDescription::clone(partition);
+        let replica = Arc::new(Replica::open(&self.parts, description, member.replica).await?);
+        let hosted = Arc::new(Hosted { replica: replica.clone(), id: member.replica, description: partition.clone() });
+        self.replicas.write().insert(partition.id, hosted);
+        if partition.epoch == 1 && partition.members.iter().any(|founder| founder.replica == member.replica) {
+            self.found(partition.clone(), replica);
+        }
+        Ok(())
+    }
+
+    /// A replica with state and no log at all may have forgotten a vote: it must not come back under its id.
+    fn has_lost_log(&self, partition: PartitionId, replica: ReplicaId) -> Result<bool, ConsensusError> {
+        let has_state = self
+            .parts
+            .rows
+            .get(stator_environment::Family::State, &stator_partition::keys::applied_key(partition))?
+            .is_some();
+        let log = self.log.state(replica);
+        Ok(has_state && log.vote.is_none() && log.purged.is_none() && log.last.is_none())
+    }
+
+    /// Makes the group with its first members, of which this replica is one. All of them do this; one succeeds.
+    fn found(self: &Arc<Host>, partition: Arc<PartitionDescription>, replica: Arc<Replica>) {
+        let environment = self.parts.environment.clone();
+        let retry = environment.clone();
+        environment.tasks.spawn(
+            "found",
+            Box::pin(async move {
+                let voters: Vec<(ReplicaId, NodeId)> = voters(&partition.members).collect();
+                loop {
+                    match replica.group().initialize(&voters, FOUND_MAX).await {
+                        Ok(()) | Err(ConsensusError::Stopped) => return,
+                        Err(error) => {
+                            tracing::debug!(partition = %partition.id, %error, "the group is not founded yet")
+                        }
+                    }
+                    retry.sleep(RETRY_AFTER).await;
+                }
+            }),
+        );
+    }
+
+    async fn drop_replica(&self, partition: PartitionId, hosted: &Hosted) -> Result<(), ConsensusError> {
+        self.replicas.write().remove(&partition);
+        hosted.replica.close().await;
+        remove(&*self.parts.rows, &hosted.description)?;
+        self.parts.groups.remove(hosted.id).await
+    }
+
+    /// Stops all replicas; data and logs stay.
+    pub async fn close(&self) {
+        let hosted = std::mem::take(&mut *self.replicas.write());
+        for hosted in hosted.values() {
+            hosted.replica.close().await;
+        }
+    }
+}
+
+pub(crate) fn voters(members: &[Member]) -> impl Iterator<Item = (ReplicaId, NodeId)> {
+    members.iter().filter(|member| member.role == Role::Voter).map(|member| (member.replica, member.node))
+}
+
+pub(crate) fn learners(members: &[Member]) -> impl Iterator<Item = (ReplicaId, NodeId)> {
+    members.iter().filter(|member| member.role == Role::Learner).map(|member| (member.replica, member.node))
+}
+
+/// This node's member of a partition, as its members or the plan for them say.
+fn own_member(catalog: &Catalog, partition: PartitionId, node: NodeId) -> Option<Member> {
+    let planned = catalog.plan(partition).map(|plan| plan.members.as_slice()).unwrap_or_default();
+    let members = &catalog.partition(partition)?.members;
+    members.iter().chain(planned).find(|member| member.node == node).copied()
+}

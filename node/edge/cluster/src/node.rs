@@ -1,0 +1,265 @@
+//! A node in its cluster: starts everything in order, and stops it in the other.
+
+use crate::{
+    catalog::{CatalogClient, Copy, Report, Watching},
+    door::{Deadline, Door},
+    error::{ChangeError, ClusterError},
+    forward::ForwardHandler,
+    heartbeat::Heartbeats,
+    host::Host,
+    lifecycle::Lifecycle,
+    metrics::Metrics,
+    placement::Placement,
+    reporting::{CatalogHandler, report},
+    router::Router,
+    settings::Settings,
+};
+use parking_lot::{Mutex, RwLock};
+use prometheus_client::registry::Registry;
+use stator_catalog::{Catalog, Change, ClusterIdentity, FIRST_NODE, FIRST_REPLICA, NodeStart, Outcome};
+use stator_consensus::{ConsensusError, Groups};
+use stator_environment::{BoxFuture, Environment, Network, RaftLog, Rows, Service, Task};
+use stator_item::NodeId;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// How long founding a cluster, or being known to it again, may take.
+const BEGIN_MAX: Duration = Duration::from_secs(60);
+/// How long handing one leadership over may take when the node stops.
+const HAND_OVER_MAX: Duration = Duration::from_secs(2);
+
+/// Numbers of the three crates that make a node.
+#[derive(Clone, Debug, Default)]
+pub struct AllSettings {
+    pub cluster: Settings,
+    pub replica: stator_replica::Settings,
+    pub consensus: stator_consensus::Settings,
+}
+
+/// What a node is made of.
+pub struct NodeParts {
+    pub node: NodeId,
+    /// What the node says of itself to the cluster at this start.
+    pub start: NodeStart,
+    /// Given at the first start of a cluster's first node, which makes the cluster.
+    pub founder: Option<ClusterIdentity>,
+    /// Nodes to ask as long as the catalog is not known here. The network knows their addresses.
+    pub contacts: Vec<NodeId>,
+    pub environment: Environment,
+    pub network: Arc<dyn Network>,
+    pub rows: Arc<dyn Rows>,
+    pub log: Arc<dyn RaftLog>,
+    pub settings: AllSettings,
+    /// Told why the process must stop, when its disk cannot be trusted any more.
+    pub failure: Arc<watch::Sender<Option<String>>>,
+}
+
+/// A running node.
+pub struct Node {
+    client: Arc<CatalogClient>,
+    host: Arc<Host>,
+    router: Arc<Router>,
+    heartbeats: Arc<Heartbeats>,
+    placement: Arc<Placement>,
+    tasks: Mutex<Vec<Task>>,
+}
+
+impl Node {
+    /// Starts a node. Returns when it is known to its cluster under this start; replicas open behind that.
+    pub async fn start(parts: NodeParts, registry: &mut Registry) -> Result<Arc<Node>, ClusterError> {
+        let NodeParts { node, start, founder, contacts, environment, network, rows, log, settings, failure } = parts;
+        let metrics = Arc::new(Metrics::new(registry));
+        let groups = Groups::new(settings.consensus, node, environment.clone(), network.clone(), log.clone(), registry);
+        let client = Arc::new(CatalogClient {
+            node,
+            environment: environment.clone(),
+            network: network.clone(),
+            copy: Copy::new(),
+            seat: RwLock::new(None),
+            contacts,
+        });
+        let replica_parts = stator_replica::Parts {
+            groups: groups.clone(),
+            rows: rows.clone(),
+            environment: environment.clone(),
+            settings: settings.replica,
+            metrics: Arc::new(stator_replica::Metrics::new(registry)),
+            failure,
+        };
+        let host = Arc::new(Host {
+            node,
+            parts: replica_parts,
+            log,
+            client: client.clone(),
+            settings: settings.cluster.clone(),
+            replicas: RwLock::new(BTreeMap::new()),
+            followed: AtomicU64::new(0),
+        });
+        let router = Arc::new(Router {
+            host: host.clone(),
+            client: client.clone(),
+            metrics: metrics.clone(),
+            leaders: RwLock::new(BTreeMap::new()),
+        });
+        network.serve(Service::Catalog, Arc::new(CatalogHandler { client: client.clone(), host: host.clone() }));
+        network.serve(Service::Forward, Arc::new(ForwardHandler { host: host.clone() }));
+        let watching = Watching { client: client.clone(), groups: groups.clone(), rows };
+        watching.begin().await?;
+        let heartbeats = Arc::new(Heartbeats::new(client.clone(), groups, metrics, settings.cluster));
+        let placement = Arc::new(Placement::new(router.clone(), heartbeats.clone()));
+        let node = Arc::new(Node { client, host, router, heartbeats, placement, tasks: Mutex::new(Vec::new()) });
+        node.spawn_all(watching);
+        node.begin(start, founder).await?;
+        Ok(node)
+    }
+
+    fn spawn_all(self: &Arc<Node>, watching: Watching) {
+        let lifecycle = Arc::new(Lifecycle::new(self.router.clone()));
+        self.spawn("catalog", Box::pin(watching.run()));
+        self.spawn("addresses", Box::pin(introduce_all(self.client.clone())));
+        self.spawn("replicas", Box::pin(self.host.clone().run()));
+        self.spawn("heartbeats", Box::pin(self.heartbeats.clone().run()));
+        self.spawn("tables", Box::pin(lifecycle.run()));
+        self.spawn("placement", Box::pin(self.placement.clone().run()));
+    }
+
+    fn spawn(&self, name: &'static str, future: BoxFuture<'static, ()>) {
+        let task = self.client.environment.tasks.spawn(name, future);
+        self.tasks.lock().push(task);
+    }
+
+    /// Makes the cluster, or tells it of this start.
+    async fn begin(&self, start: NodeStart, founder: Option<ClusterIdentity>) -> Result<(), ClusterError> {
+        let deadline = self.deadline(BEGIN_MAX);
+        let change = match founder {
+            Some(identity) if self.client.node == FIRST_NODE => {
+                if let Some(seat) = self.client.seat() {
+                    seat.group.initialize(&[(FIRST_REPLICA, FIRST_NODE)], BEGIN_MAX).await?;
+                }
+                Change::InitCluster { identity, node: start }
+            }
+            _ => Change::UpdateNode { id: self.client.node, node: start },
+        };
+        match self.client.change(change, deadline).await {
+            Ok(_) | Err(ChangeError::Refused(stator_catalog::CatalogRefusal::AlreadyInitialised)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The way in for commands.
+    pub fn door(&self) -> Arc<dyn Door> {
+        self.router.clone()
+    }
+
+    /// The catalog as this node knows it.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.client.copy.catalog()
+    }
+
+    /// Makes a change of the catalog and waits until this node's copy shows it.
+    pub async fn change(&self, change: Change, deadline: Deadline) -> Result<Outcome, ChangeError> {
+        let change = match change {
+            Change::CreateTable { table, partitions, avoid } => {
+                let alive = self.heartbeats.alive();
+                let dead =
+                    self.catalog().joined_nodes().map(|node| node.id).filter(|node| !alive.contains(node)).collect();
+                let partitions = partitions.or(self.host.settings.partitions_of_new_table);
+                Change::CreateTable { table, partitions, avoid: if avoid.is_empty() { dead } else { avoid } }
+            }
+            other => other,
+        };
+        self.client.change(change, deadline).await
+    }
+
+    /// Waits until the catalog, as this node knows it, satisfies `is_so`; `false`: not by the deadline.
+    pub async fn catalog_becomes(&self, is_so: impl Fn(&Catalog) -> bool, deadline: Deadline) -> bool {
+        let mut changes = self.client.copy.subscribe();
+        let wait = async {
+            while !is_so(&self.catalog()) {
+                if changes.changed().await.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        let left = deadline.0.saturating_sub(self.client.environment.clock.elapsed());
+        self.client.environment.timeout(left, wait).await.unwrap_or(false)
+    }
+
+    /// That long from now.
+    pub fn deadline(&self, within: Duration) -> Deadline {
+        Deadline(self.client.environment.clock.elapsed() + within)
+    }
+
+    pub fn id(&self) -> NodeId {
+        self.client.node
+    }
+
+    /// Whether this node serves: it knows the catalog, and its replicas have followed it at least once.
+    pub fn is_ready(&self) -> bool {
+        self.catalog().identity().is_some() && self.host.followed.load(Ordering::Acquire) > 0
+    }
+
+    /// Nodes heard of lately, this one included.
+    pub fn alive(&self) -> BTreeSet<NodeId> {
+        self.heartbeats.alive()
+    }
+
+    /// What a node says of itself; `None`: it does not answer.
+    pub async fn report_of(&self, node: NodeId) -> Option<Report> {
+        if node == self.client.node {
+            return Some(report(&self.client, &self.host));
+        }
+        self.placement.report(node).await
+    }
+
+    /// Stops in order: leaderships are handed over, then replicas close. What waits is answered "try again".
+    pub async fn close(&self) {
+        for task in self.tasks.lock().drain(..) {
+            task.stop();
+        }
+        let alive = self.heartbeats.alive();
+        let led: Vec<_> = self.host.replicas.read().values().map(|hosted| hosted.replica.group().clone()).collect();
+        let catalog = self.client.seat().map(|seat| seat.group);
+        let groups = led.into_iter().chain(catalog.clone()).filter(|group| group.leadership().borrow().leads);
+        let hand_overs = groups.map(|group| {
+            let alive = &alive;
+            async move { hand_over_to_any(&group, self.client.node, alive).await }
+        });
+        futures::future::join_all(hand_overs).await;
+        self.host.close().await;
+        if let Some(group) = catalog {
+            group.close().await;
+        }
+    }
+}
+
+/// A single voter keeps what it leads: there is nobody else.
+async fn hand_over_to_any(group: &stator_consensus::Group, from: NodeId, alive: &BTreeSet<NodeId>) {
+    let voters = group.members().voters;
+    let Some((replica, _)) = voters.into_iter().find(|(_, node)| *node != from && alive.contains(node)) else { return };
+    match group.transfer(replica, HAND_OVER_MAX).await {
+        Ok(()) | Err(ConsensusError::NotLeader { .. }) => {}
+        Err(error) => tracing::warn!(partition = %group.partition(), %error, "leadership could not be handed over"),
+    }
+}
+
+/// Keeps the network's address book.
+async fn introduce_all(client: Arc<CatalogClient>) {
+    let mut changes = client.copy.subscribe();
+    loop {
+        for node in client.copy.catalog().joined_nodes().filter(|node| node.id != client.node) {
+            client.network.introduce(node.id, &node.start.peer_address);
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Answers other nodes' questions (`Service::Catalog`), and tells what runs here.
+
+use crate::{
+    catalog::{Answer, CatalogClient, Message, ReplicaReport, Report, WAIT_MAX, decode, encode},
+    host::Host,
+    members::{change_members, hand_over},
+};
+use bytes::Bytes;
+use stator_consensus::{Group, Wakefulness};
+use stator_environment::{BoxFuture, Family, Handler, KeyRange};
+use stator_item::{IndexNumber, NodeId, PartitionId};
+use std::{sync::Arc, time::Duration};
+
+/// How long a question to the catalog's leader may take here; the asking node gives up sooner.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+pub(crate) struct CatalogHandler {
+    pub client: Arc<CatalogClient>,
+    pub host: Arc<Host>,
+}
+
+impl Handler for CatalogHandler {
+    fn handle(&self, _from: NodeId, body: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
+        let (client, host) = (self.client.clone(), self.host.clone());
+        Box::pin(async move {
+            let message = decode::<Message>(&body).ok_or("a message about the catalog is unreadable")?;
+            Ok(encode(&answer(&client, &host, message).await))
+        })
+    }
+}
+
+async fn answer(client: &CatalogClient, host: &Host, message: Message) -> Answer {
+    match message {
+        Message::Change(_) | Message::Revision => client.answer_as_leader(&message, ANSWER_MAX).await,
+        Message::Watch { newer_than } => {
+            client.copy.reaches(newer_than + 1, WAIT_MAX).await;
+            let catalog = client.copy.catalog();
+            Answer::Catalog((catalog.revision() > newer_than).then(|| catalog.encode()))
+        }
+        Message::Heartbeat => Answer::Alive,
+        Message::Report => Answer::Report(report(client, host)),
+        Message::ChangeMembers { partition, members } => match group(client, host, partition) {
+            Some(group) => change_members(&group, &members, host.settings.move_max).await,
+            None => Answer::NotLeader { leader: None },
+        },
+        Message::HandOver { partition, to } => match group(client, host, partition) {
+            Some(group) => hand_over(&group, to, ANSWER_MAX).await,
+            None => Answer::NotLeader { leader: None },
+        },
+    }
+}
+
+fn group(client: &CatalogClient, host: &Host, partition: PartitionId) -> Option<Group> {
+    if partition == PartitionId::CATALOG {
+        return client.seat().map(|seat| seat.group);
+    }
+    host.replica(partition).map(|hosted| hosted.replica.group().clone())
+}
+
+/// What runs on this node.
+pub(crate) fn report(client: &CatalogClient, host: &Host) -> Report {
+    let hosted = host.replicas.read();
+    let tables = hosted.iter().filter_map(|(partition, hosted)| {
+        let counts = hosted.replica.counts();
+        let items = counts.iter().find(|count| count.index == IndexNumber::ITEMS).copied().unwrap_or_default();
+        one(*partition, hosted.replica.group(), (items.items, items.bytes))
+    });
+    let catalog = client.seat().and_then(|seat| one(PartitionId::CATALOG, &seat.group, (0, 0)));
+    let everything = KeyRange { start: Bytes::new(), end: None };
+    Report {
+        replicas: catalog.into_iter().chain(tables).collect(),
+        log_bytes: host.log.size(),
+        rows_bytes: [Family::Items, Family::Changes, Family::State]
+            .iter()
+            .map(|family| host.parts.rows.size(*family, &everything))
+            .sum(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn one(partition: PartitionId, group: &Group, (items, bytes): (u64, u64)) -> Option<ReplicaReport> {
+    let status = group.status().ok()?;
+    Some(ReplicaReport {
+        partition,
+        replica: group.replica(),
+        leads: status.leadership.leads,
+        term: status.leadership.term,
+        asleep: status.wakefulness == Wakefulness::Asleep,
+        last_index: status.last.unwrap_or(0),
+        applied_index: status.applied.map_or(0, |applied| applied.index),
+        items,
+        bytes,
+    })
+}

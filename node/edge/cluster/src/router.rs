@@ -1,0 +1,221 @@
+//! The cluster's Door: token -> partition -> leader, forwarding and retries.
+//!
+//! Guarantees: all attempts of a command carry one id, so it has its effect once, whichever of them comes through.
+
+use crate::{
+    catalog::CatalogClient,
+    door::{Consistency, Deadline, Door},
+    forward::{Forwarded, forward},
+    host::Host,
+    metrics::Metrics,
+};
+use parking_lot::RwLock;
+use stator_catalog::{PartitionDescription, TableDescription, TokenRange};
+use stator_environment::BoxFuture;
+use stator_item::{NodeId, PartitionId, TableId, Timestamp, Token};
+use stator_partition::{Attempt, Command, CommandId, Refusal, Reply};
+use stator_replica::Request;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+pub(crate) struct Router {
+    pub host: Arc<Host>,
+    pub client: Arc<CatalogClient>,
+    pub metrics: Arc<Metrics>,
+    /// Where partitions were led when last heard of.
+    pub leaders: RwLock<BTreeMap<PartitionId, NodeId>>,
+}
+
+/// One command with what all its attempts share.
+struct Journey {
+    id: CommandId,
+    birth: Timestamp,
+    attempt: Attempt,
+    consistency: Consistency,
+    deadline: Deadline,
+    tries: u32,
+}
+
+impl Router {
+    fn elapsed(&self) -> Duration {
+        self.client.environment.clock.elapsed()
+    }
+
+    /// The partition of a token; before it says that there is none, the catalog's leader was asked.
+    async fn partition(
+        &self,
+        table: TableId,
+        token: Token,
+        deadline: Deadline,
+    ) -> Result<Arc<PartitionDescription>, Refusal> {
+        if let Some(partition) = self.client.copy.catalog().routing().partition(table, token) {
+            return Ok(partition.clone());
+        }
+        self.client.refresh(deadline).await.map_err(|_| Refusal::DeadlinePassed)?;
+        self.client.copy.catalog().routing().partition(table, token).cloned().ok_or(Refusal::NoSuchTable)
+    }
+
+    async fn travel(
+        &self,
+        table: TableId,
+        token: Token,
+        command: Command,
+        mut journey: Journey,
+    ) -> Result<Reply, Refusal> {
+        loop {
+            let partition = self.partition(table, token, journey.deadline).await?;
+            let node = self.choose(&partition, &journey);
+            let outcome = self.attempt(&partition, node, &command, &journey).await;
+            let Err(refusal) = outcome else {
+                self.learn_leader(&journey, partition.id, node);
+                return outcome;
+            };
+            match refusal {
+                Refusal::NotLeader { leader } => {
+                    self.note_leader(partition.id, leader.filter(|leader| *leader != node))
+                }
+                Refusal::StaleEpoch { .. } => {
+                    self.client.refresh(journey.deadline).await.map_err(|_| Refusal::DeadlinePassed)?;
+                }
+                Refusal::Unavailable(_) | Refusal::DeadlinePassed => {
+                    // It may have come through.
+                    journey.attempt = Attempt::Repeated;
+                    self.note_leader(partition.id, None);
+                }
+                decided => return Err(decided),
+            }
+            journey.tries += 1;
+            self.metrics.retries.inc();
+            self.pause(&journey).await?;
+        }
+    }
+
+    /// Waits before the next attempt: not after the first hint to another leader, then ever longer.
+    async fn pause(&self, journey: &Journey) -> Result<(), Refusal> {
+        let settings = &self.host.settings;
+        let wait = match journey.tries {
+            0 | 1 => Duration::ZERO,
+            tries => (settings.retry_least * 2_u32.saturating_pow((tries - 2).min(16))).min(settings.retry_most),
+        };
+        if self.elapsed() + wait >= journey.deadline.0 {
+            return Err(Refusal::DeadlinePassed);
+        }
+        if !wait.is_zero() {
+            self.client.environment.sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    /// A node to ask: the leader if it is known, else one member after the other; for an eventual read first this node.
+    fn choose(&self, partition: &PartitionDescription, journey: &Journey) -> NodeId {
+        let own = self.host.replica(partition.id);
+        if let Some(own) = &own {
+            let serves = journey.consistency == Consistency::Eventual && journey.tries == 0;
+            if serves || own.replica.leadership().leads {
+                return self.host.node;
+            }
+            if let Some((_, leader)) = own.replica.leadership().leader
+                && journey.tries % 2 == 0
+            {
+                return leader;
+            }
+        }
+        if let Some(leader) = self.leaders.read().get(&partition.id) {
+            return *leader;
+        }
+        let others: Vec<NodeId> =
+            partition.members.iter().map(|member| member.node).filter(|node| *node != self.host.node).collect();
+        match others.len() {
+            0 => self.host.node,
+            count => others[journey.tries as usize % count],
+        }
+    }
+
+    async fn attempt(
+        &self,
+        partition: &PartitionDescription,
+        node: NodeId,
+        command: &Command,
+        journey: &Journey,
+    ) -> Result<Reply, Refusal> {
+        let left = journey.deadline.0.saturating_sub(self.elapsed());
+        if left.is_zero() {
+            return Err(Refusal::DeadlinePassed);
+        }
+        let left = left.min(self.host.settings.attempt_max);
+        let request = Request {
+            id: journey.id,
+            birth: journey.birth,
+            attempt: journey.attempt,
+            epoch: partition.epoch,
+            deadline: self.elapsed() + left,
+            consistency: journey.consistency,
+            command: command.clone(),
+        };
+        if node == self.host.node {
+            return match self.host.replica(partition.id) {
+                Some(hosted) => hosted.replica.submit(request).await,
+                None => Err(Refusal::Unavailable("its replica here is not open yet".to_owned())),
+            };
+        }
+        self.metrics.forwarded.inc();
+        let forwarded = Forwarded { partition: partition.id, request };
+        forward(&*self.client.network, node, &forwarded, left).await
+    }
+
+    fn learn_leader(&self, journey: &Journey, partition: PartitionId, node: NodeId) {
+        if journey.consistency == Consistency::Strong && node != self.host.node {
+            let known = self.leaders.read().get(&partition) == Some(&node);
+            if !known {
+                self.leaders.write().insert(partition, node);
+            }
+        }
+    }
+
+    fn note_leader(&self, partition: PartitionId, leader: Option<NodeId>) {
+        let mut leaders = self.leaders.write();
+        match leader {
+            Some(leader) => leaders.insert(partition, leader),
+            None => leaders.remove(&partition),
+        };
+    }
+}
+
+impl Door for Router {
+    fn table<'a>(
+        &'a self,
+        name: &'a str,
+        deadline: Deadline,
+    ) -> BoxFuture<'a, Result<Option<Arc<TableDescription>>, Refusal>> {
+        Box::pin(async move {
+            if let Some(table) = self.client.copy.catalog().table(name) {
+                return Ok(Some(table.clone()));
+            }
+            self.client.refresh(deadline).await.map_err(|_| Refusal::DeadlinePassed)?;
+            Ok(self.client.copy.catalog().table(name).cloned())
+        })
+    }
+
+    fn submit(
+        &self,
+        table: TableId,
+        token: Token,
+        command: Command,
+        consistency: Consistency,
+        deadline: Deadline,
+    ) -> BoxFuture<'_, Result<Reply, Refusal>> {
+        let environment = &self.client.environment;
+        let journey = Journey {
+            id: CommandId(environment.random.next_u128()),
+            birth: Timestamp { wall_ms: environment.clock.wall_ms(), counter: 0, node: self.host.node.0 as u32 },
+            attempt: Attempt::First,
+            consistency: if command.is_write() { Consistency::Strong } else { consistency },
+            deadline,
+            tries: 0,
+        };
+        Box::pin(self.travel(table, token, command, journey))
+    }
+
+    fn partition_tokens(&self, table: TableId, token: Token) -> Option<TokenRange> {
+        self.client.copy.catalog().routing().partition(table, token).map(|partition| partition.tokens)
+    }
+}

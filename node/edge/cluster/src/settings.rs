@@ -1,0 +1,41 @@
+//! The numbers of this crate, with their bounds.
+
+use std::time::Duration;
+
+/// How a node takes part in its cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Partitions of a new table, whatever DynamoDB would give it; `None`: as DynamoDB.
+    pub partitions_of_new_table: Option<u64>,
+    /// Between two heartbeats from node to node.
+    pub heartbeat_every: Duration,
+    /// A node that was not heard of for so long counts as dead: its groups elect others.
+    pub dead_after: Duration,
+    /// One attempt of a forwarded command; the next one may go to another replica.
+    pub attempt_max: Duration,
+    /// Between two attempts: at least, and at most after several.
+    pub retry_least: Duration,
+    pub retry_most: Duration,
+    /// How often the catalog's leader looks at placement, and tables on their way.
+    pub look_every: Duration,
+    /// Changes of members, and of leaders, that are on their way at once.
+    pub moves_max: usize,
+    /// How long one change of members may take before it is given up.
+    pub move_max: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            partitions_of_new_table: None,
+            heartbeat_every: Duration::from_millis(250),
+            dead_after: Duration::from_millis(1_000),
+            attempt_max: Duration::from_secs(1),
+            retry_least: Duration::from_millis(2),
+            retry_most: Duration::from_millis(100),
+            look_every: Duration::from_millis(500),
+            moves_max: 8,
+            move_max: Duration::from_secs(60),
+        }
+    }
+}
