@@ -2,16 +2,18 @@
 
 use crate::render::Object;
 use stator_catalog::KeySchema;
-use stator_item::{Key, json::write_value_json};
+use stator_item::{Item, json::write_value_json};
 use std::io::Write as _;
 
 const GB: u64 = 1 << 30;
 
-/// The object: the partition key, and the size between two whole gigabytes.
-pub(crate) fn write_json(key: &Key, schema: &KeySchema, collection_bytes: u64, out: &mut Vec<u8>) {
+/// The object: the partition key of an item or key, and the size between two whole gigabytes.
+pub(crate) fn write_json(item: &Item, schema: &KeySchema, collection_bytes: u64, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
     let mut collection = Object::begin(object.member("ItemCollectionKey"));
-    write_value_json(&key.hash.to_value(), collection.member(&schema.hash.name));
+    if let Some(hash) = item.get(&schema.hash.name) {
+        write_value_json(hash, collection.member(&schema.hash.name));
+    }
     collection.end();
     let lower = collection_bytes / GB;
     write!(object.member("SizeEstimateRangeGB"), "[{lower}.0,{}.0]", lower + 1)
@@ -23,12 +25,12 @@ pub(crate) fn write_json(key: &Key, schema: &KeySchema, collection_bytes: u64, o
 mod tests {
     use super::*;
     use stator_catalog::KeyAttribute;
-    use stator_item::{KeyPart, KeyType};
+    use stator_item::{KeyType, Value};
 
     #[test]
     fn a_size_lies_between_whole_gigabytes() {
         let schema = KeySchema { hash: KeyAttribute { name: "h".into(), key_type: KeyType::String }, range: None };
-        let key = Key { hash: KeyPart::String("a".into()), range: None };
+        let key = Item::from([("h".into(), Value::String("a".into()))]);
         for (bytes, range) in [(0, "[0.0,1.0]"), (GB - 1, "[0.0,1.0]"), (GB, "[1.0,2.0]"), (GB * 9 + 7, "[9.0,10.0]")] {
             let mut out = Vec::new();
             write_json(&key, &schema, bytes, &mut out);

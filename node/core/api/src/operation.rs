@@ -34,7 +34,7 @@ pub use update_item::UpdateItem;
 
 use crate::capacity::{CapacityDetail, Consumed};
 use crate::error_table::ApiError;
-use stator_catalog::TableDescription;
+use stator_catalog::{TableDescription, TableStatus};
 use stator_item::{TableId, Token};
 use stator_partition::{Command, Refusal, Reply};
 use std::collections::BTreeMap;
@@ -143,6 +143,14 @@ pub trait ManyItems: Sized {
     fn consistency(&self) -> ReadConsistency;
 
     fn paging(&self, table: &TableDescription) -> Result<Paging, ApiError>;
+}
+
+/// Refuses a table that is not there yet, or not any more.
+fn check_serving(table: &TableDescription) -> Result<(), ApiError> {
+    match table.status {
+        TableStatus::Active | TableStatus::Updating => Ok(()),
+        TableStatus::Creating | TableStatus::Deleting => Err(ApiError::no_such_table()),
+    }
 }
 
 /// A partition answered another question.

@@ -4,7 +4,7 @@ use super::attributes;
 use super::expressions::{self, Substitutes};
 use super::get_item::PROJECTION_GRAMMAR;
 use super::model::{self, TableReference};
-use super::{BatchCommand, ReadConsistency, Tables, render_consumed, unexpected_reply};
+use super::{BatchCommand, ReadConsistency, Tables, check_serving, render_consumed, unexpected_reply};
 use crate::capacity::{CapacityDetail, Consumed, Units};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Shape, Structure};
@@ -89,6 +89,7 @@ impl BatchGetItem {
         let mut seen = BTreeSet::new();
         for keys in &self.tables {
             let description = tables.get(&keys.table.name).ok_or_else(ApiError::no_such_table)?;
+            check_serving(description)?;
             for key in &keys.keys {
                 let key = attributes::key_of_key(key, &description.key)?;
                 if !seen.insert((description.id, key.clone())) {

@@ -2,7 +2,7 @@
 
 use super::attributes;
 use super::model::{self, TableReference};
-use super::{BatchCommand, ReadConsistency, Tables, render_consumed, unexpected_reply};
+use super::{BatchCommand, ReadConsistency, Tables, check_serving, render_consumed, unexpected_reply};
 use crate::capacity::{CapacityDetail, Consumed};
 use crate::collection_metrics;
 use crate::error_table::ApiError;
@@ -95,6 +95,7 @@ impl BatchWriteItem {
         let mut seen = BTreeSet::new();
         for writes in &self.tables {
             let description = tables.get(&writes.table.name).ok_or_else(ApiError::no_such_table)?;
+            check_serving(description)?;
             let collection_size = self.collection_size && !description.local_indexes.is_empty();
             for request in &writes.requests {
                 let key = request.key(description)?;
@@ -137,7 +138,7 @@ impl BatchWriteItem {
             let mut metrics = Object::begin(object.member("ItemCollectionMetrics"));
             for (writes, answers) in self.tables.iter().zip(&answers) {
                 if let Some(description) = tables.get(&writes.table.name) {
-                    let collections = writes.collections(answers, description)?;
+                    let collections = writes.collections(answers, description);
                     if !collections.is_empty() {
                         write_collections(&collections, description, metrics.member(&writes.table.given));
                     }
@@ -207,6 +208,13 @@ impl WriteRequest {
         }
     }
 
+    /// The item, or the key of the one to delete.
+    fn item(&self) -> &Item {
+        match self {
+            WriteRequest::Put(item) | WriteRequest::Delete(item) => item,
+        }
+    }
+
     fn key(&self, table: &TableDescription) -> Result<Key, ApiError> {
         match self {
             WriteRequest::Put(item) => attributes::key_of_item(item, table),
@@ -215,13 +223,13 @@ impl WriteRequest {
     }
 
     fn write_json(&self, out: &mut Vec<u8>) {
-        let (request, member, item) = match self {
-            WriteRequest::Put(item) => ("PutRequest", "Item", item),
-            WriteRequest::Delete(key) => ("DeleteRequest", "Key", key),
+        let (request, member) = match self {
+            WriteRequest::Put(_) => ("PutRequest", "Item"),
+            WriteRequest::Delete(_) => ("DeleteRequest", "Key"),
         };
         let mut object = Object::begin(out);
         let mut inner = Object::begin(object.member(request));
-        write_item_json(item, inner.member(member));
+        write_item_json(self.item(), inner.member(member));
         inner.end();
         object.end();
     }
@@ -240,28 +248,29 @@ impl TableWrites {
         out.push(b']');
     }
 
-    /// Each item collection that was written, with its size as last told.
-    fn collections(&self, answers: &[Option<Written>], table: &TableDescription) -> Result<Vec<(Key, u64)>, ApiError> {
-        let mut collections: Vec<(Key, u64)> = Vec::new();
+    /// Each item collection that was written, by one of its items, with its size as told last.
+    fn collections(&self, answers: &[Option<Written>], table: &TableDescription) -> Vec<(&Item, u64)> {
+        let mut collections: Vec<(&Item, u64)> = Vec::new();
+        let hash_name = &table.key.hash.name;
         for (request, answer) in self.requests.iter().zip(answers) {
             let Some(bytes) = answer.as_ref().and_then(|written| written.collection_bytes) else { continue };
-            let key = request.key(table)?;
-            match collections.iter_mut().find(|(other, _)| other.hash == key.hash) {
-                Some((_, last)) => *last = (*last).max(bytes),
-                None => collections.push((key, bytes)),
+            let item = request.item();
+            match collections.iter_mut().find(|(other, _)| other.get(hash_name) == item.get(hash_name)) {
+                Some((_, last)) => *last = bytes,
+                None => collections.push((item, bytes)),
             }
         }
-        Ok(collections)
+        collections
     }
 }
 
-fn write_collections(collections: &[(Key, u64)], table: &TableDescription, out: &mut Vec<u8>) {
+fn write_collections(collections: &[(&Item, u64)], table: &TableDescription, out: &mut Vec<u8>) {
     out.push(b'[');
-    for (place, (key, bytes)) in collections.iter().enumerate() {
+    for (place, (item, bytes)) in collections.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        collection_metrics::write_json(key, &table.key, *bytes, out);
+        collection_metrics::write_json(item, &table.key, *bytes, out);
     }
     out.push(b']');
 }

@@ -4,7 +4,7 @@ use super::attributes;
 use super::expressions::Substitutes;
 use super::model::{self, TableReference};
 use super::write::{self, WriteMembers};
-use super::{OneItem, ReadConsistency, Routed};
+use super::{OneItem, ReadConsistency, Routed, check_serving};
 use crate::error_table::ApiError;
 use crate::reader::{self, Structure};
 use stator_catalog::TableDescription;
@@ -60,6 +60,7 @@ impl OneItem for DeleteItem {
     }
 
     fn command(&self, table: &TableDescription) -> Result<Routed, ApiError> {
+        check_serving(table)?;
         let key = attributes::key_of_key(&self.key, &table.key)?;
         Ok(Routed { token: key.token(), command: Command::Delete(Delete { key, options: self.write.options(table) }) })
     }
@@ -70,7 +71,6 @@ impl OneItem for DeleteItem {
         outcome: Result<Reply, Refusal>,
         out: &mut Vec<u8>,
     ) -> Result<(), ApiError> {
-        let key = attributes::key_of_key(&self.key, &table.key)?;
-        self.write.render(table, &key, outcome, out)
+        self.write.render(table, &self.key, outcome, out)
     }
 }

@@ -3,7 +3,7 @@
 use super::attributes;
 use super::expressions::{self, Grammar, Substitutes};
 use super::model::{self, TableReference};
-use super::{OneItem, ReadConsistency, Routed, unexpected_reply};
+use super::{OneItem, ReadConsistency, Routed, check_serving, unexpected_reply};
 use crate::capacity::{CapacityDetail, Consumed, Units};
 use crate::error_table::ApiError;
 use crate::reader::{self, Structure};
@@ -64,6 +64,7 @@ impl OneItem for GetItem {
     }
 
     fn command(&self, table: &TableDescription) -> Result<Routed, ApiError> {
+        check_serving(table)?;
         let key = attributes::key_of_key(&self.key, &table.key)?;
         Ok(Routed { token: key.token(), command: Command::Get(Get { key, projection: self.projection.clone() }) })
     }

@@ -104,10 +104,11 @@ impl Paging {
         found.count += reply.count;
         found.scanned_count += reply.scanned_count;
         found.read_bytes += reply.read_bytes;
+        let fetched_bytes: u64 = reply.fetched_bytes.iter().sum();
         found.fetched_bytes.extend(reply.fetched_bytes);
         found.stopped = reply.stopped;
         self.items_left = self.items_left.map(|left| left.saturating_sub(reply.scanned_count));
-        self.bytes_left = self.bytes_left.saturating_sub(reply.read_bytes);
+        self.bytes_left = self.bytes_left.saturating_sub(reply.read_bytes + fetched_bytes);
         self.after = None;
         self.next = match &self.stretch {
             _ if self.found.stopped.is_some() => None,

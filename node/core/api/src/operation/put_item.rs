@@ -4,7 +4,7 @@ use super::attributes;
 use super::expressions::Substitutes;
 use super::model::{self, TableReference};
 use super::write::{self, WriteMembers};
-use super::{OneItem, ReadConsistency, Routed};
+use super::{OneItem, ReadConsistency, Routed, check_serving};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Shape, Structure};
 use stator_catalog::TableDescription;
@@ -62,6 +62,7 @@ impl OneItem for PutItem {
     }
 
     fn command(&self, table: &TableDescription) -> Result<Routed, ApiError> {
+        check_serving(table)?;
         let key = attributes::key_of_item(&self.item, table)?;
         let (item, options) = (item_encoding(&self.item).into(), self.write.options(table));
         Ok(Routed { token: key.token(), command: Command::Put(Put { key, item, options }) })
@@ -73,7 +74,6 @@ impl OneItem for PutItem {
         outcome: Result<Reply, Refusal>,
         out: &mut Vec<u8>,
     ) -> Result<(), ApiError> {
-        let key = attributes::key_of_item(&self.item, table)?;
-        self.write.render(table, &key, outcome, out)
+        self.write.render(table, &self.item, outcome, out)
     }
 }

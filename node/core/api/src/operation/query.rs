@@ -6,7 +6,7 @@ use super::model;
 use super::page_members::{IndexView, PageMembers, ScanOrQuery};
 use super::paging::{Paging, Stretch};
 use super::start_key;
-use super::{ManyItems, ReadConsistency};
+use super::{ManyItems, ReadConsistency, check_serving};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Shape, Structure};
 use stator_catalog::{KeyAttribute, TableDescription};
@@ -78,6 +78,7 @@ impl ManyItems for Query {
     }
 
     fn paging(&self, table: &TableDescription) -> Result<Paging, ApiError> {
+        check_serving(table)?;
         let view = self.page.view(table)?;
         let hash_attribute = &table.key.hash;
         let resolved =

@@ -5,7 +5,7 @@ use super::model;
 use super::page_members::{PageMembers, ScanOrQuery};
 use super::paging::{Paging, Stretch};
 use super::start_key;
-use super::{ManyItems, ReadConsistency};
+use super::{ManyItems, ReadConsistency, check_serving};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Shape, Structure};
 use stator_catalog::{TableDescription, TokenRange};
@@ -70,6 +70,7 @@ impl ManyItems for Scan {
     }
 
     fn paging(&self, table: &TableDescription) -> Result<Paging, ApiError> {
+        check_serving(table)?;
         let view = self.page.view(table)?;
         let tokens = self.segment.map_or(TokenRange::ALL, |segment| TokenRange::slice(segment.number, segment.count));
         let after = self.page.start_key.as_ref().map(|key| start_key::of_scan(key, table, &view)).transpose()?;

@@ -4,7 +4,7 @@ use super::attributes;
 use super::expressions::{self, Grammar, Substitutes};
 use super::model::{self, TableReference};
 use super::write::WriteMembers;
-use super::{OneItem, ReadConsistency, Routed};
+use super::{OneItem, ReadConsistency, Routed, check_serving};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Shape, Structure};
 use stator_catalog::{KeySchema, TableDescription};
@@ -69,6 +69,7 @@ impl OneItem for UpdateItem {
     }
 
     fn command(&self, table: &TableDescription) -> Result<Routed, ApiError> {
+        check_serving(table)?;
         let key = attributes::key_of_key(&self.key, &table.key)?;
         self.update.as_ref().map_or(Ok(()), |update| refuse_key_changes(update, &table.key))?;
         let command = UpdateCommand { key, update: self.update.clone(), options: self.write.options(table) };
@@ -81,8 +82,7 @@ impl OneItem for UpdateItem {
         outcome: Result<Reply, Refusal>,
         out: &mut Vec<u8>,
     ) -> Result<(), ApiError> {
-        let key = attributes::key_of_key(&self.key, &table.key)?;
-        self.write.render(table, &key, outcome, out)
+        self.write.render(table, &self.key, outcome, out)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::reader::Members;
 use crate::render::{self, Object};
 use stator_catalog::TableDescription;
 use stator_expression::{Condition, Kind, Placeholders};
-use stator_item::Key;
+use stator_item::Item;
 use stator_partition::command::{Returns, WriteOptions};
 use stator_partition::{Refusal, Reply};
 
@@ -54,10 +54,11 @@ impl WriteMembers {
         }
     }
 
+    /// The reply. The item, or just its key, shows the collection that was written.
     pub(super) fn render(
         &self,
         table: &TableDescription,
-        key: &Key,
+        item: &Item,
         outcome: Result<Reply, Refusal>,
         out: &mut Vec<u8>,
     ) -> Result<(), ApiError> {
@@ -72,7 +73,7 @@ impl WriteMembers {
             consumed.write_json(&self.table.given, table, self.capacity, object.member("ConsumedCapacity"));
         }
         if let Some(collection_bytes) = written.collection_bytes {
-            collection_metrics::write_json(key, &table.key, collection_bytes, object.member("ItemCollectionMetrics"));
+            collection_metrics::write_json(item, &table.key, collection_bytes, object.member("ItemCollectionMetrics"));
         }
         object.end();
         Ok(())

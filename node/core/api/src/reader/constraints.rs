@@ -4,19 +4,19 @@ use super::shape::{Member, Names, Shape, Structure, Support};
 use super::types::whole;
 use crate::error_table::ApiError;
 use serde_json::{Map, Value as Json};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 const NAME_CHARACTERS_MIN: usize = 3;
 const NAME_CHARACTERS_MAX: usize = 255;
 const ARN_CHARACTERS_MAX: usize = 1024;
-/// AWS tells at most so many at once.
+/// DynamoDB tells at most so many at once.
 const VIOLATIONS_MAX: usize = 10;
 /// A value is shown up to about so many bytes.
 const SHOWN_BYTES_MAX: usize = 1024;
 
 pub(super) fn check(root: &Map<String, Json>, input: &'static Structure) -> Result<(), ApiError> {
     let mut violations = Violations::default();
-    violations.structure(root, input, "");
+    violations.structure(root, input, &Place::ROOT);
     violations.told()?;
     refuse_not_yet(root, input)
 }
@@ -46,6 +46,48 @@ fn refuse_not_yet_inside(json: &Json, shape: &'static Shape) -> Result<(), ApiEr
     }
 }
 
+/// Where in the body a value is. Shown only for violations.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    outer: Option<&'a Place<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Root,
+    Member(&'a str),
+    /// Of a list; the first is 1.
+    Element(usize),
+    /// Of a map.
+    Entry(&'a str),
+}
+
+impl<'a> Place<'a> {
+    const ROOT: Place<'static> = Place { outer: None, step: Step::Root };
+
+    fn inside(&'a self, step: Step<'a>) -> Place<'a> {
+        Place { outer: Some(self), step }
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(outer) = self.outer {
+            outer.fmt(f)?;
+            if !matches!(outer.step, Step::Root) {
+                f.write_str(".")?;
+            }
+        }
+        match self.step {
+            Step::Root => Ok(()),
+            Step::Member(name) => f.write_str(&lower_camel(name)),
+            Step::Element(number) => write!(f, "{number}.member"),
+            Step::Entry(key) => write!(f, "{key}.member"),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Violations {
     texts: Vec<String>,
@@ -61,57 +103,62 @@ impl Violations {
         Err(ApiError::Validation(format!("{count} validation {errors} detected: {}", self.texts.join("; "))))
     }
 
-    fn structure(&mut self, object: &Map<String, Json>, structure: &'static Structure, path: &str) {
+    fn structure(&mut self, object: &Map<String, Json>, structure: &'static Structure, place: &Place<'_>) {
         for Member { name, shape, support } in structure.members {
             match object.get(*name).filter(|json| !json.is_null()) {
-                Some(json) => self.value(json, shape, &join(path, &lower_camel(name))),
+                Some(json) => self.value(json, shape, &place.inside(Step::Member(name))),
                 None if *support == Support::Required => {
-                    self.tell("null", &join(path, &lower_camel(name)), "Member must not be null");
+                    self.tell("null", &place.inside(Step::Member(name)), "Member must not be null");
                 }
                 None => {}
             }
         }
     }
 
-    fn value(&mut self, json: &Json, shape: &'static Shape, path: &str) {
+    fn value(&mut self, json: &Json, shape: &'static Shape, place: &Place<'_>) {
         match (shape, json) {
-            (Shape::String(names), Json::String(text)) => self.string(text, names, path),
-            (Shape::Integer { min, max } | Shape::Long { min, max }, number) => self.number(number, *min, *max, path),
+            (Shape::String(names), Json::String(text)) => {
+                for constraint in string_constraints(text, names) {
+                    self.tell(&quoted(json), place, &constraint);
+                }
+            }
+            (Shape::Integer { min, max } | Shape::Long { min, max }, number) => self.number(number, *min, *max, place),
             (Shape::List { of, min, max }, Json::Array(elements)) => {
-                self.count(json, elements.len(), (*min, *max), path);
+                self.count(json, elements.len(), (*min, *max), place);
                 for (element, number) in elements.iter().zip(1..) {
-                    self.element(element, of, &format!("{path}.{number}.member"));
+                    self.inner(element, of, &place.inside(Step::Element(number)));
                 }
             }
             (Shape::Map { keys, of, min, max }, Json::Object(entries)) => {
-                self.count(json, entries.len(), (*min, *max), path);
+                self.count(json, entries.len(), (*min, *max), place);
                 for (key, value) in entries {
-                    self.map_key(json, key, keys, path);
-                    self.map_value(json, value, of, path, key);
+                    self.map_key(json, key, keys, place);
+                    self.map_value(json, (key, value), of, place);
                 }
             }
-            (Shape::Structure(structure), Json::Object(object)) => self.structure(object, structure, path),
+            (Shape::Structure(structure), Json::Object(object)) => self.structure(object, structure, place),
             _ => {}
         }
     }
 
-    fn element(&mut self, json: &Json, shape: &'static Shape, path: &str) {
+    /// An element of a list or a value of a map: not null, as members of structures may be.
+    fn inner(&mut self, json: &Json, shape: &'static Shape, place: &Place<'_>) {
         if json.is_null() {
-            return self.tell("null", path, "Member must not be null");
+            return self.tell("null", place, "Member must not be null");
         }
-        self.value(json, shape, path);
+        self.value(json, shape, place);
     }
 
-    fn map_key(&mut self, map: &Json, key: &str, keys: &'static Shape, path: &str) {
+    fn map_key(&mut self, map: &Json, key: &str, keys: &'static Shape, place: &Place<'_>) {
         let Shape::String(names) = keys else { return };
         let broken = string_constraints(key, names);
         if !broken.is_empty() {
             let constraint = format!("Map keys must satisfy constraint: [{}]", broken.join(", "));
-            self.tell(&quoted(map), path, &constraint);
+            self.tell(&quoted(map), place, &constraint);
         }
     }
 
-    fn map_value(&mut self, map: &Json, value: &Json, of: &'static Shape, path: &str, key: &str) {
+    fn map_value(&mut self, map: &Json, (key, value): (&str, &Json), of: &'static Shape, place: &Place<'_>) {
         if let (Shape::List { min, max, .. }, Json::Array(elements)) = (of, value)
             && !(*min..=*max).contains(&elements.len())
         {
@@ -119,40 +166,34 @@ impl Violations {
                 "Map value must satisfy constraint: [Member must have length less than or equal to {max}, \
                  Member must have length greater than or equal to {min}]"
             );
-            return self.tell(&quoted(map), path, &constraint);
+            return self.tell(&quoted(map), place, &constraint);
         }
-        self.element(value, of, &format!("{path}.{key}.member"));
+        self.inner(value, of, &place.inside(Step::Entry(key)));
     }
 
-    fn string(&mut self, text: &str, names: &Names, path: &str) {
-        for constraint in string_constraints(text, names) {
-            self.tell(&quoted_text(text), path, &constraint);
-        }
-    }
-
-    fn number(&mut self, json: &Json, min: Option<i64>, max: Option<i64>, path: &str) {
+    fn number(&mut self, json: &Json, min: Option<i64>, max: Option<i64>, place: &Place<'_>) {
         let Some(number) = whole(json) else { return };
         let shown = format!("'{number}'");
         if let Some(min) = min.filter(|min| number < *min) {
-            self.tell(&shown, path, &format!("Member must have value greater than or equal to {min}"));
+            self.tell(&shown, place, &format!("Member must have value greater than or equal to {min}"));
         }
         if let Some(max) = max.filter(|max| number > *max) {
-            self.tell(&shown, path, &format!("Member must have value less than or equal to {max}"));
+            self.tell(&shown, place, &format!("Member must have value less than or equal to {max}"));
         }
     }
 
-    fn count(&mut self, json: &Json, count: usize, (min, max): (usize, usize), path: &str) {
+    fn count(&mut self, json: &Json, count: usize, (min, max): (usize, usize), place: &Place<'_>) {
         if count < min {
-            self.tell(&quoted(json), path, &format!("Member must have length greater than or equal to {min}"));
+            self.tell(&quoted(json), place, &format!("Member must have length greater than or equal to {min}"));
         }
         if count > max {
-            self.tell(&quoted(json), path, &format!("Member must have length less than or equal to {max}"));
+            self.tell(&quoted(json), place, &format!("Member must have length less than or equal to {max}"));
         }
     }
 
-    fn tell(&mut self, shown: &str, path: &str, constraint: &str) {
+    fn tell(&mut self, shown: &str, place: &Place<'_>, constraint: &str) {
         if self.texts.len() < VIOLATIONS_MAX {
-            self.texts.push(format!("Value {shown} at '{path}' failed to satisfy constraint: {constraint}"));
+            self.texts.push(format!("Value {shown} at '{place}' failed to satisfy constraint: {constraint}"));
         }
     }
 }
@@ -177,8 +218,11 @@ fn string_constraints(text: &str, names: &Names) -> Vec<String> {
 
 fn length_constraints(text: &str, min: usize, max: usize) -> Vec<String> {
     let mut broken = Vec::new();
-    // Java counts UTF-16 units.
-    let length = if text.len() <= min { text.len() } else { text.encode_utf16().count() };
+    // Java counts UTF-16 units: no more than there are bytes, and no less than a third of them.
+    if text.len() <= max && text.len() / 3 >= min {
+        return broken;
+    }
+    let length = text.encode_utf16().count();
     if length < min {
         broken.push(format!("Member must have length greater than or equal to {min}"));
     }
@@ -194,18 +238,7 @@ fn lower_camel(name: &str) -> String {
     characters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(characters).collect()
 }
 
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
-}
-
-fn quoted_text(text: &str) -> String {
-    let mut shown = String::from("'");
-    push_cut(text, &mut shown);
-    shown.push('\'');
-    shown
-}
-
-/// A list or map as Java shows it.
+/// A value as Java shows it, in quotes.
 fn quoted(json: &Json) -> String {
     let mut shown = String::from("'");
     push_shown(json, &mut shown);
