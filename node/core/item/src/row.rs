@@ -8,6 +8,7 @@
 
 pub(crate) mod decode;
 mod encode;
+mod serde;
 #[cfg(test)]
 mod tests;
 pub(crate) mod view;

@@ -2,7 +2,6 @@
 
 use crate::number::Number;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An item, or a nested map: attribute names to values. Ordered, so that equal items have equal encodings.
@@ -12,7 +11,7 @@ pub type Item = BTreeMap<String, Value>;
 pub const NESTING_LEVELS_MAX: usize = 32;
 
 /// An attribute's value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {
     String(String),
     Number(Number),

@@ -19,6 +19,13 @@ pub fn get_item_attribute(encoded_item: &[u8], name: &str) -> Result<Option<Valu
     }
 }
 
+/// The value of an encoding that has nothing behind it.
+pub(super) fn decode_value(encoded_value: &[u8]) -> Result<Value, RowError> {
+    let mut reader = Reader::over(encoded_value);
+    let value = build_value(reader.value()?, DECODED_LEVELS_MAX)?;
+    if reader.is_at_end() { Ok(value) } else { Err(RowError::Damaged("it goes on after its value")) }
+}
+
 fn build_item(mut attributes: Attributes<'_>, levels_left: usize) -> Result<Item, RowError> {
     let mut item = Item::new();
     while let Some((name, view)) = attributes.next()? {

@@ -23,7 +23,7 @@ pub fn encode_item_into(item: &Item, out: &mut Vec<u8>) {
     }
 }
 
-fn write_value(value: &Value, out: &mut Vec<u8>) {
+pub(super) fn write_value(value: &Value, out: &mut Vec<u8>) {
     out.push(tag_of(value));
     match value {
         Value::String(text) => write_bytes(text.as_bytes(), out),

@@ -43,6 +43,14 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    pub(super) fn over(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { rest: bytes }
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     fn byte(&mut self) -> Result<u8, RowError> {
         let (&byte, rest) = self.rest.split_first().ok_or(SHORT)?;
         self.rest = rest;
