@@ -21,10 +21,11 @@ use crate::{
     state::PartitionState,
 };
 use reading::Reading;
+use serde::{Deserialize, Serialize};
 use stator_item::Timestamp;
 
 /// Whether an earlier attempt of the command may have come through.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Attempt {
     First,
     /// The outcome is remembered even if nothing changes: else the first attempt, arriving late, might still have an effect

@@ -45,6 +45,7 @@ struct Carried {
 #[derive(Debug)]
 pub struct Overlay {
     term: u64,
+    applied_entry: EntryNumber,
     last_entry: EntryNumber,
     /// The highest number given out in this term, also by overlays that were dropped.
     last_number: EntryNumber,
@@ -60,12 +61,13 @@ pub struct Overlay {
 
 impl Overlay {
     /// Nothing in flight, on top of what is applied. The leader has applied an entry of its own term by then. `last_number` is
-    /// that of the overlay before this one, if it was of the same term.
-    pub fn new(term: u64, state: &PartitionState, last_number: Option<EntryNumber>) -> Overlay {
+    /// that of the overlay before this one, if it was of the same term; else any that is not above the state's last entry.
+    pub fn new(term: u64, state: &PartitionState, last_number: EntryNumber) -> Overlay {
         Overlay {
             term,
+            applied_entry: state.last_entry(),
             last_entry: state.last_entry(),
-            last_number: state.last_entry().max(last_number.unwrap_or_default()),
+            last_number: state.last_entry().max(last_number),
             last_timestamp: state.last_timestamp(),
             rows: BTreeMap::new(),
             remembered: BTreeMap::new(),
@@ -80,6 +82,11 @@ impl Overlay {
     /// The term whose effects these are.
     pub fn term(&self) -> u64 {
         self.term
+    }
+
+    /// The last entry let go of or, if there is none, the one on which it was begun.
+    pub fn applied_entry(&self) -> EntryNumber {
+        self.applied_entry
     }
 
     /// The last entry with effects in here or, if there is none, the one on which it was begun.
@@ -145,6 +152,8 @@ impl Overlay {
 
     /// Lets go of what the entries up to `entry` carried. They are applied, and no row read before that is still to be used.
     pub fn release(&mut self, entry: EntryNumber) {
+        debug_assert!(entry <= self.last_entry, "an entry was applied that this overlay has not seen");
+        self.applied_entry = self.applied_entry.max(entry);
         while let Some(carried) = self.carried.pop_front_if(|carried| carried.entry <= entry) {
             for key in carried.rows {
                 if self.rows.get(&key).is_some_and(|row| row.entry <= entry) {

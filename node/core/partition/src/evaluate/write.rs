@@ -5,9 +5,12 @@
 
 mod change;
 mod collection;
+
 mod returns;
 
 pub(super) use change::Change;
+#[cfg(test)]
+pub(super) use collection::{COLLECTION_BYTES_MAX, encode_size};
 
 use super::{
     Outcome, Turn,

@@ -15,10 +15,10 @@ pub(super) fn read(
     state: &ReadState,
     rows: &dyn ReadRows,
 ) -> Result<Vec<ChangeRecord>, ReadError> {
-    if after >= state.progress.last_change {
+    let first = SequenceNumber(after.0.saturating_add(1)).max(state.progress.first_change);
+    if first > state.progress.last_change {
         return Ok(Vec::new());
     }
-    let first = after.next().max(state.progress.first_change);
     let (_, end) = changes_bounds(state.partition);
     let bounds = (change_key(state.partition, first).to_vec(), end);
     let (mut records, mut bytes, mut failed) = (Vec::new(), 0, None);
