@@ -2,12 +2,52 @@
 //!
 //! The catalog owns names, ids and descriptions; a partition's own log owns its range, replicas and epoch, which the
 //! catalog is told of (a higher epoch wins).
+//!
+//! [`Catalog::step`] is deterministic and total: the same changes give the same catalog on every node, and a change that
+//! cannot be made is refused and changes nothing. [`placement`] thinks about where replicas should be, and changes nothing.
 
+mod catalog;
+pub mod change;
+pub mod cluster;
+pub mod codec;
 pub mod partition;
+pub mod placement;
+pub mod routing;
+pub mod secret;
+mod step;
 pub mod table;
 
+pub use catalog::Catalog;
+pub use change::{
+    BillingMode, BillingSpec, CatalogRefusal, Change, LocalIndexSpec, MembersPlan, Outcome, Plan, SseUpdate, Stamp,
+    TableSpec, TableUpdate, UnitsMax,
+};
+pub use cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeStart, NodeState};
+pub use codec::{CodecError, decode_change, encode_change};
 pub use partition::{Member, PartitionDescription, Role, TokenRange};
+pub use routing::Routing;
+pub use secret::Secret;
 pub use table::{
     Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, OnDemandThroughput, Sse, StreamView, TableClass,
     TableDescription, TableStatus, Throughput,
 };
+
+use stator_item::{NodeId, ReplicaId};
+
+/// The node that makes the cluster.
+pub const FIRST_NODE: NodeId = NodeId(1);
+/// That node's replica of the catalog: alone at first, so it can begin before anything is decided.
+pub const FIRST_REPLICA: ReplicaId = ReplicaId(1);
+
+/// Most tables of a cluster, DynamoDB's quota.
+pub const TABLES_MAX: usize = 2_500;
+/// Most tables that are being created, updated or deleted at once, DynamoDB's quota.
+pub const TABLES_BUSY_MAX: usize = 500;
+/// Most nodes that ever joined.
+pub const NODES_MAX: usize = 10_000;
+/// Most access keys.
+pub const ACCESS_KEYS_MAX: usize = 5_000;
+/// Most partitions that a table starts with.
+pub const TABLE_PARTITIONS_MAX: u64 = 1_024;
+/// Most read and write units a second of one table, DynamoDB's default quota (`DescribeLimits`).
+pub const TABLE_UNITS_MAX: u64 = 40_000;

@@ -69,7 +69,7 @@ mod tests {
     fn slices_cover_all_tokens_once() {
         for count in [1u64, 2, 3, 4, 7, 1_000, 1_000_000] {
             let mut next = 0u128;
-            for number in (0..count).take(1_000).chain(count.saturating_sub(3)..count) {
+            for number in (0..count.min(1_000)).chain(count.saturating_sub(3).max(1_000)..count) {
                 let slice = TokenRange::slice(number, count);
                 if number < 1_000 {
                     assert_eq!(u128::from(slice.first.0), next, "slice {number} of {count}");

@@ -1,0 +1,144 @@
+//! The catalog's content, and what is read from it. Changed only by [`step`](Catalog::step).
+
+use crate::{
+    change::Plan,
+    cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeState},
+    partition::PartitionDescription,
+    routing::Routing,
+    table::TableDescription,
+};
+use serde::{Deserialize, Serialize};
+use stator_item::{NodeId, PartitionId, ReplicaId, TableId};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    sync::Arc,
+};
+
+/// Ids that were given out last. They only grow, so none is ever used again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct LastIds {
+    pub node: NodeId,
+    pub table: TableId,
+    pub partition: PartitionId,
+    pub replica: ReplicaId,
+}
+
+/// The cluster's metadata. Cloning shares the descriptions.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Catalog {
+    /// Grows with every change that changed something.
+    pub(crate) revision: u64,
+    pub(crate) identity: Option<ClusterIdentity>,
+    pub(crate) last: LastIds,
+    pub(crate) nodes: BTreeMap<NodeId, NodeDescription>,
+    pub(crate) join_tokens: BTreeMap<JoinTokenHash, Option<u64>>,
+    pub(crate) tables: BTreeMap<TableId, Arc<TableDescription>>,
+    pub(crate) partitions: BTreeMap<PartitionId, Arc<PartitionDescription>>,
+    pub(crate) plans: BTreeMap<PartitionId, Plan>,
+    pub(crate) lost_replicas: BTreeSet<ReplicaId>,
+    pub(crate) access_keys: BTreeMap<String, AccessKey>,
+    /// Tables by name; made anew from `tables`.
+    #[serde(skip)]
+    pub(crate) names: BTreeMap<String, TableId>,
+    /// Made anew from `partitions`.
+    #[serde(skip)]
+    pub(crate) routing: Routing,
+}
+
+impl Catalog {
+    /// Grows with every change that changed something: a watcher compares it.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// `None` before the cluster's first start is over.
+    pub fn identity(&self) -> Option<&ClusterIdentity> {
+        self.identity.as_ref()
+    }
+
+    /// The table of that name, whatever its status.
+    pub fn table(&self, name: &str) -> Option<&Arc<TableDescription>> {
+        self.names.get(name).and_then(|id| self.tables.get(id))
+    }
+
+    pub fn table_by_id(&self, id: TableId) -> Option<&Arc<TableDescription>> {
+        self.tables.get(&id)
+    }
+
+    /// All tables, in the order of their ids.
+    pub fn tables(&self) -> impl ExactSizeIterator<Item = &Arc<TableDescription>> {
+        self.tables.values()
+    }
+
+    /// Names in order, from the first one behind `after` on.
+    pub fn table_names<'a>(&'a self, after: Option<&str>) -> impl Iterator<Item = &'a str> + use<'a> {
+        let from = match after {
+            Some(name) => Bound::Excluded(name.to_owned()),
+            None => Bound::Unbounded,
+        };
+        self.names.range((from, Bound::Unbounded)).map(|(name, _)| name.as_str())
+    }
+
+    /// The partition of that id; the catalog's own group is one of them.
+    pub fn partition(&self, id: PartitionId) -> Option<&Arc<PartitionDescription>> {
+        self.partitions.get(&id)
+    }
+
+    /// All partitions in the order of their ids, the catalog's own group first.
+    pub fn partitions(&self) -> impl ExactSizeIterator<Item = &Arc<PartitionDescription>> {
+        self.partitions.values()
+    }
+
+    /// Where tokens lie.
+    pub fn routing(&self) -> &Routing {
+        &self.routing
+    }
+
+    /// The members that a partition is on its way to.
+    pub fn plan(&self, partition: PartitionId) -> Option<&Plan> {
+        self.plans.get(&partition)
+    }
+
+    pub fn plans(&self) -> impl ExactSizeIterator<Item = (PartitionId, &Plan)> {
+        self.plans.iter().map(|(partition, plan)| (*partition, plan))
+    }
+
+    /// Whether the replica lost its data and waits to be replaced.
+    pub fn is_lost(&self, replica: ReplicaId) -> bool {
+        self.lost_replicas.contains(&replica)
+    }
+
+    pub fn node(&self, id: NodeId) -> Option<&NodeDescription> {
+        self.nodes.get(&id)
+    }
+
+    /// All nodes that ever joined, removed ones included.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = &NodeDescription> {
+        self.nodes.values()
+    }
+
+    /// Nodes that belong to the cluster.
+    pub fn joined_nodes(&self) -> impl Iterator<Item = &NodeDescription> {
+        self.nodes.values().filter(|node| node.state == NodeState::Joined)
+    }
+
+    pub fn access_key(&self, id: &str) -> Option<&AccessKey> {
+        self.access_keys.get(id)
+    }
+
+    pub fn access_keys(&self) -> impl ExactSizeIterator<Item = &AccessKey> {
+        self.access_keys.values()
+    }
+
+    /// Whether a token lets a node join now.
+    pub fn admits(&self, token: &JoinTokenHash, now_ms: u64) -> bool {
+        self.join_tokens.get(token).is_some_and(|expires_ms| expires_ms.is_none_or(|expires_ms| now_ms < expires_ms))
+    }
+
+    /// Makes anew what is derived from the rest.
+    pub(crate) fn derive(&mut self) {
+        self.names = self.tables.values().map(|table| (table.name.clone(), table.id)).collect();
+        self.routing = Routing::of(self.partitions.values());
+    }
+}

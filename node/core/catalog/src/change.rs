@@ -1,0 +1,256 @@
+//! What the catalog is told and what it answers.
+
+use crate::{
+    cluster::{ClusterIdentity, JoinTokenHash, NodeStart},
+    partition::{Member, Role},
+    secret::Secret,
+    table::{
+        IndexProjection, KeyAttribute, KeySchema, OnDemandThroughput, Sse, TableClass, TableDescription, TableStatus,
+        Throughput,
+    },
+};
+use serde::{Deserialize, Serialize};
+use stator_item::{NodeId, PartitionId, ReplicaId, TableId};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Decided by the catalog's leader when it proposes a change, the same on every node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// One change of the catalog. Every one may be sent again: it then changes nothing or is refused.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Change {
+    /// The first start of the first node, which becomes [`FIRST_NODE`](crate::FIRST_NODE).
+    InitCluster {
+        identity: ClusterIdentity,
+        node: NodeStart,
+    },
+    /// A node joins. With a token if it comes from beyond loopback; the same directory gets the same id again.
+    AddNode {
+        node: NodeStart,
+        token: Option<JoinTokenHash>,
+    },
+    /// A node has started again.
+    UpdateNode {
+        id: NodeId,
+        node: NodeStart,
+    },
+    RemoveNode {
+        id: NodeId,
+    },
+    AddJoinToken {
+        token: JoinTokenHash,
+        expires_ms: Option<u64>,
+    },
+    RemoveJoinToken {
+        token: JoinTokenHash,
+    },
+    CreateTable {
+        table: Box<TableSpec>,
+        /// A setting that overrides what DynamoDB would give.
+        partitions: Option<u64>,
+        /// Nodes that were not heard of lately: taken last.
+        avoid: Vec<NodeId>,
+    },
+    UpdateTable {
+        name: String,
+        update: Box<TableUpdate>,
+    },
+    DeleteTable {
+        name: String,
+    },
+    /// All partitions of the table have applied the description of that version.
+    TableReady {
+        id: TableId,
+        version: u64,
+    },
+    /// All partitions of the table are closed: its name is free.
+    TableGone {
+        id: TableId,
+    },
+    /// Tags to set and to take away, by name.
+    ChangeTags {
+        table: String,
+        set: BTreeMap<String, String>,
+        remove: Vec<String>,
+    },
+    /// Gives ids to replicas that a partition shall get.
+    PlanMembers(MembersPlan),
+    /// The plan made at that epoch is not carried out.
+    DropPlan {
+        partition: PartitionId,
+        epoch: u64,
+    },
+    /// A partition's log says who its members are. A higher epoch wins.
+    PartitionChanged {
+        partition: PartitionId,
+        epoch: u64,
+        members: Vec<Member>,
+    },
+    /// A replica lost its data or may have forgotten a vote: it is to be replaced under another id.
+    ReplicaLost {
+        replica: ReplicaId,
+    },
+    CreateKey {
+        id: String,
+        secret: Secret<Arc<str>>,
+    },
+    SetKey {
+        id: String,
+        disabled: bool,
+    },
+    DeleteKey {
+        id: String,
+    },
+}
+
+/// A table to be made: what CreateTable asks for, checked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TableSpec {
+    pub name: String,
+    pub key: KeySchema,
+    pub local_indexes: Vec<LocalIndexSpec>,
+    pub billing: BillingSpec,
+    /// 0 stands for what was not asked for.
+    pub warm_throughput: Throughput,
+    pub class: TableClass,
+    pub deletion_protection: bool,
+    pub sse: Option<Sse>,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A local index without its number, which the catalog gives.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LocalIndexSpec {
+    pub name: String,
+    pub range: KeyAttribute,
+    pub projection: IndexProjection,
+}
+
+/// How a table shall be billed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum BillingSpec {
+    OnDemand { throughput: Option<OnDemandThroughput> },
+    Provisioned { throughput: Throughput },
+}
+
+/// `BillingMode`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum BillingMode {
+    OnDemand,
+    Provisioned,
+}
+
+/// What UpdateTable asks for; what it does not name stays.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct TableUpdate {
+    pub billing_mode: Option<BillingMode>,
+    pub throughput: Option<Throughput>,
+    pub on_demand_read: Option<UnitsMax>,
+    pub on_demand_write: Option<UnitsMax>,
+    pub warm_read_units: Option<u64>,
+    pub warm_write_units: Option<u64>,
+    pub class: Option<TableClass>,
+    pub deletion_protection: Option<bool>,
+    pub sse: Option<SseUpdate>,
+}
+
+/// One way of `OnDemandThroughput`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum UnitsMax {
+    /// -1 on the wire.
+    Unlimited,
+    Most(u64),
+}
+
+/// `SSESpecification` of UpdateTable.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum SseUpdate {
+    Off,
+    On(Sse),
+}
+
+/// Members that a partition shall have: those of now that stay, with their role to be, and new ones.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MembersPlan {
+    pub partition: PartitionId,
+    /// The epoch at which this was thought out.
+    pub epoch: u64,
+    pub keep: Vec<Member>,
+    pub add: Vec<(NodeId, Role)>,
+}
+
+/// Members a partition is on its way to; every replica among them may be opened by its node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    pub epoch: u64,
+    pub members: Vec<Member>,
+}
+
+/// What came of a change.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It was so already.
+    Unchanged,
+    Done,
+    /// The id of a node that joined, now or before.
+    Node(NodeId),
+    /// The table as it is now.
+    Table(Arc<TableDescription>),
+    Planned(Plan),
+}
+
+/// Why a change is not made. Nothing was changed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
+pub enum CatalogRefusal {
+    #[error("the cluster was made already")]
+    AlreadyInitialised,
+    #[error("the cluster is not made yet")]
+    NotInitialised,
+    #[error("the join token is unknown or has expired")]
+    BadJoinToken,
+    #[error("node {0} does not exist or was removed")]
+    NoSuchNode(NodeId),
+    /// The data directory is a copy of another one, or was set back.
+    #[error("node {id} has started {known} times already, not {shown}: its data directory was copied or set back")]
+    DirectorySetBack { id: NodeId, known: u64, shown: u64 },
+    #[error("node {0} has another data directory")]
+    OtherDirectory(NodeId),
+    #[error("node {0} is the last one and cannot be removed")]
+    LastNode(NodeId),
+    #[error("there are {max} nodes already")]
+    NodesMax { max: usize },
+    #[error("Table already exists: {0}")]
+    TableExists(String),
+    #[error("Table: {0} not found")]
+    NoSuchTable(String),
+    /// The table is being created, updated or deleted.
+    #[error("table {name} is busy: {status:?}")]
+    TableBusy { name: String, status: TableStatus },
+    #[error("the table is protected against deletion")]
+    DeletionProtected(String),
+    /// A quota of tables, or of tables on their way.
+    #[error("{0}")]
+    LimitExceeded(String),
+    /// The update does not fit the table; the text is DynamoDB's.
+    #[error("{0}")]
+    Invalid(String),
+    #[error("partition {0} does not exist")]
+    NoSuchPartition(PartitionId),
+    #[error("partition {partition} is at epoch {current}")]
+    StaleEpoch { partition: PartitionId, current: u64 },
+    #[error("partition {0} has a plan already")]
+    PlanExists(PartitionId),
+    /// The plan names members that cannot be.
+    #[error("the plan for partition {0} is not a possible one")]
+    BadPlan(PartitionId),
+    #[error("access key {0} exists already")]
+    KeyExists(String),
+    #[error("access key {0} does not exist")]
+    NoSuchKey(String),
+    #[error("there are {max} access keys already")]
+    KeysMax { max: usize },
+}

@@ -1,0 +1,49 @@
+//! One change at a time.
+
+mod access_keys;
+mod nodes;
+mod partitions;
+mod table_update;
+mod tables;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use crate::{Catalog, CatalogRefusal, Change, Outcome, Stamp};
+
+impl Catalog {
+    /// Makes a change, or refuses it and changes nothing. Deterministic: nothing counts but `self` and the arguments.
+    pub fn step(&mut self, change: Change, at: &Stamp) -> Result<Outcome, CatalogRefusal> {
+        if self.identity.is_none() && !matches!(change, Change::InitCluster { .. }) {
+            return Err(CatalogRefusal::NotInitialised);
+        }
+        let outcome = match change {
+            Change::InitCluster { identity, node } => self.init_cluster(identity, node, at),
+            Change::AddNode { node, token } => self.add_node(node, token.as_ref(), at),
+            Change::UpdateNode { id, node } => self.update_node(id, node),
+            Change::RemoveNode { id } => self.remove_node(id),
+            Change::AddJoinToken { token, expires_ms } => self.add_join_token(token, expires_ms, at),
+            Change::RemoveJoinToken { token } => Ok(done_if(self.join_tokens.remove(&token).is_some())),
+            Change::CreateTable { table, partitions, avoid } => self.create_table(*table, partitions, &avoid, at),
+            Change::UpdateTable { name, update } => self.update_table(&name, &update, at),
+            Change::DeleteTable { name } => self.delete_table(&name),
+            Change::TableReady { id, version } => Ok(self.table_ready(id, version)),
+            Change::TableGone { id } => Ok(self.table_gone(id)),
+            Change::ChangeTags { table, set, remove } => self.change_tags(&table, set, &remove),
+            Change::PlanMembers(plan) => self.plan_members(&plan),
+            Change::DropPlan { partition, epoch } => Ok(self.drop_plan(partition, epoch)),
+            Change::PartitionChanged { partition, epoch, members } => self.partition_changed(partition, epoch, members),
+            Change::ReplicaLost { replica } => Ok(self.replica_lost(replica)),
+            Change::CreateKey { id, secret } => self.create_key(id, secret, at),
+            Change::SetKey { id, disabled } => self.set_key(id, disabled),
+            Change::DeleteKey { id } => self.delete_key(id),
+        }?;
+        if outcome != Outcome::Unchanged {
+            self.revision += 1;
+        }
+        Ok(outcome)
+    }
+}
+
+fn done_if(changed: bool) -> Outcome {
+    if changed { Outcome::Done } else { Outcome::Unchanged }
+}

@@ -1,0 +1,149 @@
+//! UpdateTable on a description, refused where it does not fit what the table is.
+
+use crate::{
+    Billing, BillingMode, CatalogRefusal, OnDemandThroughput, SseUpdate, Stamp, TableDescription, TableUpdate,
+    Throughput, UnitsMax,
+};
+
+/// Warm throughput of a new on-demand table.
+pub(super) const ON_DEMAND_WARM: Throughput = Throughput { read_units: 12_000, write_units: 4_000 };
+
+const DAY_MS: u64 = 86_400_000;
+
+/// The larger of both, each way.
+pub(super) fn warmer(now: Throughput, asked: Throughput) -> Throughput {
+    Throughput { read_units: now.read_units.max(asked.read_units), write_units: now.write_units.max(asked.write_units) }
+}
+
+pub(super) fn apply(table: &mut TableDescription, update: &TableUpdate, at: &Stamp) -> Result<(), CatalogRefusal> {
+    change_billing(table, update, at)?;
+    cap_on_demand(table, update)?;
+    warm_up(table, update)?;
+    if let Some(class) = update.class
+        && table.class != class
+    {
+        table.class = class;
+        table.class_changed_ms = Some(at.now_ms);
+    }
+    if let Some(protection) = update.deletion_protection {
+        table.deletion_protection = protection;
+    }
+    match &update.sse {
+        None => {}
+        Some(SseUpdate::Off) => table.sse = None,
+        Some(SseUpdate::On(sse)) => table.sse = Some(sse.clone()),
+    }
+    Ok(())
+}
+
+fn invalid<T>(text: &str) -> Result<T, CatalogRefusal> {
+    Err(CatalogRefusal::Invalid(format!("One or more parameter values were invalid: {text}")))
+}
+
+fn change_billing(table: &mut TableDescription, update: &TableUpdate, at: &Stamp) -> Result<(), CatalogRefusal> {
+    let mode = match &table.billing {
+        Billing::OnDemand { .. } => BillingMode::OnDemand,
+        Billing::Provisioned { .. } => BillingMode::Provisioned,
+    };
+    match (mode, update.billing_mode.unwrap_or(mode), update.throughput) {
+        (_, BillingMode::OnDemand, Some(_)) => invalid(
+            "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
+        ),
+        (BillingMode::OnDemand, BillingMode::OnDemand, None) => Ok(()),
+        (BillingMode::Provisioned, BillingMode::OnDemand, None) => {
+            table.billing = Billing::OnDemand { throughput: None };
+            table.on_demand_since_ms = Some(at.now_ms);
+            table.warm_throughput = warmer(table.warm_throughput, ON_DEMAND_WARM);
+            Ok(())
+        }
+        (BillingMode::OnDemand, BillingMode::Provisioned, None) => {
+            invalid("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
+        }
+        (BillingMode::Provisioned, BillingMode::Provisioned, None) => Ok(()),
+        (_, BillingMode::Provisioned, Some(throughput)) => provision(table, throughput, update, at),
+    }
+}
+
+fn provision(
+    table: &mut TableDescription,
+    asked: Throughput,
+    update: &TableUpdate,
+    at: &Stamp,
+) -> Result<(), CatalogRefusal> {
+    table.warm_throughput = warmer(table.warm_throughput, asked);
+    let Billing::Provisioned { throughput: now, last_increase_ms, last_decrease_ms, decreases_today } =
+        &mut table.billing
+    else {
+        table.billing = Billing::Provisioned {
+            throughput: asked,
+            last_increase_ms: None,
+            last_decrease_ms: None,
+            decreases_today: 0,
+        };
+        return Ok(());
+    };
+    if *now == asked {
+        // Alone it is an error; beside another change it is what a declarative client sends every time.
+        let alone = TableUpdate { billing_mode: None, throughput: None, ..update.clone() } == TableUpdate::default();
+        return if alone { Err(unchanged_throughput(asked)) } else { Ok(()) };
+    }
+    if asked.read_units > now.read_units || asked.write_units > now.write_units {
+        *last_increase_ms = Some(at.now_ms);
+    }
+    if asked.read_units < now.read_units || asked.write_units < now.write_units {
+        let is_today = last_decrease_ms.is_some_and(|last_ms| last_ms / DAY_MS == at.now_ms / DAY_MS);
+        *decreases_today = if is_today { decreases_today.saturating_add(1) } else { 1 };
+        *last_decrease_ms = Some(at.now_ms);
+    }
+    *now = asked;
+    Ok(())
+}
+
+fn unchanged_throughput(Throughput { read_units, write_units }: Throughput) -> CatalogRefusal {
+    CatalogRefusal::Invalid(format!(
+        "The provisioned throughput for the table will not change. The requested value equals the current value. Current \
+         ReadCapacityUnits provisioned for the table: {read_units}. Requested ReadCapacityUnits: {read_units}. Current \
+         WriteCapacityUnits provisioned for the table: {write_units}. Requested WriteCapacityUnits: {write_units}. Refer \
+         to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
+    ))
+}
+
+fn cap_on_demand(table: &mut TableDescription, update: &TableUpdate) -> Result<(), CatalogRefusal> {
+    if update.on_demand_read.is_none() && update.on_demand_write.is_none() {
+        return Ok(());
+    }
+    let Billing::OnDemand { throughput } = &mut table.billing else {
+        return invalid("OnDemandThroughput cannot be specified when BillingMode is PROVISIONED");
+    };
+    let capped = |asked: Option<UnitsMax>, now: Option<u64>| match asked {
+        None => now,
+        Some(UnitsMax::Unlimited) => None,
+        Some(UnitsMax::Most(units)) => Some(units),
+    };
+    let now = throughput.unwrap_or_default();
+    let changed = OnDemandThroughput {
+        read_units_max: capped(update.on_demand_read, now.read_units_max),
+        write_units_max: capped(update.on_demand_write, now.write_units_max),
+    };
+    *throughput = (changed != OnDemandThroughput::default()).then_some(changed);
+    Ok(())
+}
+
+/// Warm throughput never falls.
+fn warm_up(table: &mut TableDescription, update: &TableUpdate) -> Result<(), CatalogRefusal> {
+    let warm = &mut table.warm_throughput;
+    for (name, asked, now) in [
+        ("ReadUnitsPerSecond", update.warm_read_units, &mut warm.read_units),
+        ("WriteUnitsPerSecond", update.warm_write_units, &mut warm.write_units),
+    ] {
+        let Some(asked) = asked else { continue };
+        if asked < *now {
+            return invalid(&format!(
+                "Requested {name} for WarmThroughput for table is lower than current WarmThroughput, decreasing \
+                 WarmThroughput is not supported"
+            ));
+        }
+        *now = asked;
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! Tables are made, become ready, change and go.
+
+use super::table_update;
+use crate::{
+    Billing, BillingSpec, Catalog, CatalogRefusal, LocalIndex, LocalIndexSpec, Member, Outcome, PartitionDescription,
+    Stamp, TABLE_UNITS_MAX, TABLES_BUSY_MAX, TABLES_MAX, TableDescription, TableSpec, TableStatus, TableUpdate,
+    Throughput, TokenRange, placement,
+};
+use stator_item::{IndexNumber, NodeId, TableId};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Most tags of a table.
+const TAGS_MAX: usize = 50;
+
+impl Catalog {
+    pub(super) fn create_table(
+        &mut self,
+        spec: TableSpec,
+        partitions: Option<u64>,
+        avoid: &[NodeId],
+        at: &Stamp,
+    ) -> Result<Outcome, CatalogRefusal> {
+        if self.names.contains_key(&spec.name) {
+            return Err(CatalogRefusal::TableExists(spec.name));
+        }
+        if self.tables.len() >= TABLES_MAX {
+            return Err(CatalogRefusal::LimitExceeded(format!(
+                "Subscriber limit exceeded: There is a limit of {TABLES_MAX} tables per subscriber"
+            )));
+        }
+        self.check_busy_tables()?;
+        if let BillingSpec::Provisioned { throughput } = spec.billing {
+            check_units(throughput)?;
+        }
+        check_units(spec.warm_throughput)?;
+        let table = description(TableId(self.last.table.0 + 1), spec, at);
+        let count = placement::partitions_of_new_table(&table, self.joined_nodes().count(), partitions);
+        self.last.table = table.id;
+        let mut places = placement::Places::of(self, avoid);
+        for number in 0..count {
+            self.last.partition.0 += 1;
+            let mut members = Vec::new();
+            for (node, role) in places.take(number) {
+                self.last.replica.0 += 1;
+                members.push(Member { replica: self.last.replica, node, role });
+            }
+            let partition = Arc::new(PartitionDescription {
+                id: self.last.partition,
+                table: table.id,
+                tokens: TokenRange::slice(number, count),
+                epoch: 1,
+                members,
+            });
+            self.routing.put(&partition);
+            self.partitions.insert(partition.id, partition);
+        }
+        self.names.insert(table.name.clone(), table.id);
+        Ok(Outcome::Table(self.put_table(table)))
+    }
+
+    fn check_busy_tables(&self) -> Result<(), CatalogRefusal> {
+        if self.tables.values().filter(|table| table.status != TableStatus::Active).count() >= TABLES_BUSY_MAX {
+            return Err(CatalogRefusal::LimitExceeded(format!(
+                "Subscriber limit exceeded: Only {TABLES_BUSY_MAX} tables can be created, updated, or deleted \
+                 simultaneously"
+            )));
+        }
+        Ok(())
+    }
+
+    fn put_table(&mut self, table: TableDescription) -> Arc<TableDescription> {
+        let table = Arc::new(table);
+        self.tables.insert(table.id, table.clone());
+        table
+    }
+
+    fn table_named(&self, name: &str) -> Result<&Arc<TableDescription>, CatalogRefusal> {
+        self.table(name).ok_or_else(|| CatalogRefusal::NoSuchTable(name.to_owned()))
+    }
+
+    pub(super) fn update_table(
+        &mut self,
+        name: &str,
+        update: &TableUpdate,
+        at: &Stamp,
+    ) -> Result<Outcome, CatalogRefusal> {
+        let table = self.table_named(name)?;
+        if table.status != TableStatus::Active {
+            return Err(CatalogRefusal::TableBusy { name: name.to_owned(), status: table.status });
+        }
+        self.check_busy_tables()?;
+        check_units(update.throughput.unwrap_or_default())?;
+        check_units(Throughput {
+            read_units: update.warm_read_units.unwrap_or_default(),
+            write_units: update.warm_write_units.unwrap_or_default(),
+        })?;
+        let mut table = TableDescription::clone(table);
+        table_update::apply(&mut table, update, at)?;
+        table.status = TableStatus::Updating;
+        table.version += 1;
+        Ok(Outcome::Table(self.put_table(table)))
+    }
+
+    pub(super) fn delete_table(&mut self, name: &str) -> Result<Outcome, CatalogRefusal> {
+        let table = self.table_named(name)?;
+        match table.status {
+            // "If table is already in the DELETING state, no error is returned" (AWS API reference, DeleteTable).
+            TableStatus::Deleting => return Ok(Outcome::Table(table.clone())),
+            TableStatus::Creating | TableStatus::Updating => {
+                return Err(CatalogRefusal::TableBusy { name: name.to_owned(), status: table.status });
+            }
+            TableStatus::Active => {}
+        }
+        if table.deletion_protection {
+            return Err(CatalogRefusal::DeletionProtected(name.to_owned()));
+        }
+        let mut table = TableDescription::clone(table);
+        table.status = TableStatus::Deleting;
+        table.version += 1;
+        Ok(Outcome::Table(self.put_table(table)))
+    }
+
+    pub(super) fn table_ready(&mut self, id: TableId, version: u64) -> Outcome {
+        let Some(table) = self.tables.get(&id) else { return Outcome::Unchanged };
+        if table.version != version || !matches!(table.status, TableStatus::Creating | TableStatus::Updating) {
+            return Outcome::Unchanged;
+        }
+        let mut table = TableDescription::clone(table);
+        table.status = TableStatus::Active;
+        Outcome::Table(self.put_table(table))
+    }
+
+    pub(super) fn table_gone(&mut self, id: TableId) -> Outcome {
+        if self.tables.get(&id).is_none_or(|table| table.status != TableStatus::Deleting) {
+            return Outcome::Unchanged;
+        }
+        if let Some(table) = self.tables.remove(&id) {
+            self.names.remove(&table.name);
+        }
+        let closed: Vec<_> = self.routing.partitions(id).cloned().collect();
+        for partition in closed {
+            self.routing.remove(&partition);
+            self.partitions.remove(&partition.id);
+            self.plans.remove(&partition.id);
+            for member in &partition.members {
+                self.lost_replicas.remove(&member.replica);
+            }
+        }
+        Outcome::Done
+    }
+
+    /// Tags concern no partition: the description's version stays.
+    pub(super) fn change_tags(
+        &mut self,
+        name: &str,
+        set: BTreeMap<String, String>,
+        remove: &[String],
+    ) -> Result<Outcome, CatalogRefusal> {
+        let table = self.table_named(name)?;
+        if table.status == TableStatus::Deleting {
+            return Err(CatalogRefusal::TableBusy { name: name.to_owned(), status: table.status });
+        }
+        let mut changed = TableDescription::clone(table);
+        changed.tags.extend(set);
+        changed.tags.retain(|tag, _| !remove.contains(tag));
+        if changed.tags.len() > TAGS_MAX {
+            return Err(CatalogRefusal::Invalid(format!(
+                "One or more parameter values were invalid: Too many tags: a resource can have at most {TAGS_MAX} tags"
+            )));
+        }
+        if changed == **table {
+            return Ok(Outcome::Unchanged);
+        }
+        Ok(Outcome::Table(self.put_table(changed)))
+    }
+}
+
+fn check_units(throughput: Throughput) -> Result<(), CatalogRefusal> {
+    if throughput.read_units > TABLE_UNITS_MAX || throughput.write_units > TABLE_UNITS_MAX {
+        return Err(CatalogRefusal::LimitExceeded(format!(
+            "Subscriber limit exceeded: Throughput is limited to {TABLE_UNITS_MAX} read capacity units and \
+             {TABLE_UNITS_MAX} write capacity units per table"
+        )));
+    }
+    Ok(())
+}
+
+fn description(id: TableId, spec: TableSpec, at: &Stamp) -> TableDescription {
+    let least = match spec.billing {
+        BillingSpec::OnDemand { .. } => table_update::ON_DEMAND_WARM,
+        BillingSpec::Provisioned { throughput } => throughput,
+    };
+    let billing = match spec.billing {
+        BillingSpec::OnDemand { throughput } => Billing::OnDemand { throughput },
+        BillingSpec::Provisioned { throughput } => {
+            Billing::Provisioned { throughput, last_increase_ms: None, last_decrease_ms: None, decreases_today: 0 }
+        }
+    };
+    TableDescription {
+        id,
+        name: spec.name,
+        version: 1,
+        status: TableStatus::Creating,
+        created_ms: at.now_ms,
+        key: spec.key,
+        local_indexes: spec.local_indexes.into_iter().enumerate().map(numbered).collect(),
+        on_demand_since_ms: matches!(billing, Billing::OnDemand { .. }).then_some(at.now_ms),
+        billing,
+        warm_throughput: table_update::warmer(least, spec.warm_throughput),
+        class: spec.class,
+        class_changed_ms: None,
+        deletion_protection: spec.deletion_protection,
+        sse: spec.sse,
+        tags: spec.tags,
+        stream: None,
+    }
+}
+
+fn numbered((position, index): (usize, LocalIndexSpec)) -> LocalIndex {
+    let number = u16::try_from(position + 1).unwrap_or(u16::MAX);
+    LocalIndex { number: IndexNumber(number), name: index.name, range: index.range, projection: index.projection }
+}
