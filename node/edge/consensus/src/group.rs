@@ -79,8 +79,11 @@ impl Group {
         };
         replica.sleep.used(replica.node.now());
         // After the room was taken: a group that falls asleep looks at the room after it says that it sleeps.
-        if replica.sleep.is_asleep() && !running.look(|metrics| members::leads_alone(replica.id, metrics)) {
-            return Err(ProposeError::NotLeader { leader: None });
+        if replica.sleep.is_asleep() {
+            if !running.look(|metrics| members::leads_alone(replica.id, metrics)) {
+                return Err(ProposeError::NotLeader { leader: None });
+            }
+            sleep::wake(replica, &running);
         }
         let (answer, receiver) = Answer::new(room);
         let send = running.raft.client_write_ff(Payload(payload), Some(answer));

@@ -35,6 +35,8 @@ const CORE_MESSAGES_MARGIN: u64 = 1_024;
 #[derive(Clone)]
 pub(crate) struct Running {
     pub(crate) raft: Raft,
+    /// Counts the cores of this replica.
+    number: u64,
     metrics: WatchReceiverOf<Types, RaftMetrics<Types>>,
 }
 
@@ -59,6 +61,7 @@ pub(crate) struct Replica {
     pub(crate) state: Arc<dyn StateMachine>,
     pub(crate) gate: Arc<Gate>,
     core: RwLock<Core>,
+    cores: AtomicU64,
     pub(crate) leadership: watch::Sender<Leadership>,
     /// Room for proposals that are not yet applied.
     pub(crate) room: Arc<Semaphore>,
@@ -89,6 +92,7 @@ impl Replica {
             gate: Gate::new(state.clone()),
             state,
             core: RwLock::new(Core::Closed),
+            cores: AtomicU64::new(0),
             leadership: watch::Sender::new(Leadership::default()),
             room: Arc::new(Semaphore::new(node.settings.proposals_max)),
             incoming: tokio::sync::Mutex::new(None),
@@ -165,14 +169,14 @@ impl Replica {
         let state = State::new(self.gate.clone())?;
         let raft = runtime::scope(
             self.node.environment.clone(),
-            Raft::new(self.id.0, Arc::new(self.config()?), Links::new(&self.node, self.id), log, state),
+            Raft::new(self.id.0, Arc::new(self.config(is_fresh)?), Links::new(&self.node, self.id), log, state),
         )
         .await
         .map_err(|error| fatal_error(&error))?;
-        let running = Running { metrics: raft.metrics(), raft };
-        let sole = running.look(|metrics| MembershipRecord::of(&metrics.membership_config).is_sole_voter(self.id));
-        if !is_fresh && !sole {
-            self.refuse_votes(&running);
+        let number = self.cores.fetch_add(1, Ordering::Relaxed);
+        let running = Running { metrics: raft.metrics(), raft, number };
+        if !is_fresh {
+            self.refuse_votes(&running).await?;
         }
         *self.core.write() = Core::Running(running.clone());
         sleep::wake(self, &running);
@@ -181,11 +185,23 @@ impl Replica {
         Ok(())
     }
 
-    /// A promise of this replica's last life may still bind it: neither vote nor stand until it would be over.
-    fn refuse_votes(self: &Arc<Self>, running: &Running) {
-        let no_vote = self.node.settings.no_vote();
-        *self.votes_from.lock() = self.node.now() + no_vote;
-        running.raft.runtime_config().elect(false);
+    /// A promise of this replica's last life may still bind it: neither vote nor stand until it would be over. A sole voter promised
+    /// nothing to anybody.
+    async fn refuse_votes(self: &Arc<Self>, running: &Running) -> Result<(), ConsensusError> {
+        let id = self.id;
+        let is_sole = runtime::scope(
+            self.node.environment.clone(),
+            running.raft.with_raft_state(move |state| {
+                MembershipRecord::of(state.membership_state.effective()).is_sole_voter(id)
+            }),
+        )
+        .await
+        .map_err(|error| fatal_error(&error))?;
+        if is_sole {
+            running.raft.runtime_config().elect(true);
+            return Ok(());
+        }
+        *self.votes_from.lock() = self.node.now() + self.node.settings.no_vote();
         let (replica, raft) = (self.clone(), running.raft.clone());
         self.node.spawn("raft no-vote time", async move {
             while !replica.may_vote() {
@@ -194,9 +210,10 @@ impl Replica {
             }
             raft.runtime_config().elect(true);
         });
+        Ok(())
     }
 
-    fn config(&self) -> Result<Config, ConsensusError> {
+    fn config(&self, enable_elect: bool) -> Result<Config, ConsensusError> {
         let settings = &self.node.settings;
         let config = Config {
             cluster_name: "stator".to_owned(),
@@ -209,6 +226,7 @@ impl Replica {
             api_channel_size: Some(settings.proposals_max as u64 + CORE_MESSAGES_MARGIN),
             notification_channel_size: Some(CORE_MESSAGES_MARGIN),
             state_machine_channel_size: Some(CORE_MESSAGES_MARGIN),
+            enable_elect,
             enable_pre_vote: Some(true),
             // A leader that crashed before its own fsync would give the same place in the log to two entries.
             enable_leader_restore: Some(false),
@@ -226,7 +244,7 @@ impl Replica {
     async fn follow(self: Arc<Self>, running: Running) {
         let mut server = running.raft.server_metrics();
         loop {
-            self.publish(running.look(|metrics| leadership(self.id, metrics)));
+            self.publish_of(&running, || running.look(|metrics| leadership(self.id, metrics)));
             if server.changed().await.is_err() {
                 break;
             }
@@ -234,8 +252,16 @@ impl Replica {
         if let Err(fatal) = running.look(|metrics| metrics.running_state.clone())
             && fatal != Fatal::Stopped
         {
-            self.publish(Leadership::default());
+            self.publish_of(&running, Leadership::default);
             self.fail(fatal.to_string());
+        }
+    }
+
+    /// Publishes what a core says, unless it was taken away: then its word counts no more.
+    fn publish_of(&self, running: &Running, now: impl FnOnce() -> Leadership) {
+        let core = self.core.read();
+        if matches!(&*core, Core::Running(current) if current.number == running.number) {
+            self.publish(now());
         }
     }
 

@@ -143,7 +143,12 @@ fn plan(replica: &Replica, metrics: &RaftMetrics<Types>) -> Option<Plan> {
     let applied = metrics.last_applied.as_ref()?;
     let all_matched = metrics.replication.as_ref()?.values().all(|matched| matched.as_ref() == Some(applied));
     let members = MembershipRecord::of(&metrics.membership_config).members();
-    if !all_matched || members.changing || members.position > Some(position(applied)) {
+    // Only if all are there, or the group would be without a lease for as long as it takes to ask in vain.
+    let now = replica.node.now();
+    let recent = Duration::from_millis(3 * replica.node.settings.heartbeat_ms);
+    let mut heard = metrics.heartbeat.iter().flatten().filter(|(follower, _)| **follower != replica.id.0);
+    let all_heard = heard.all(|(_, at)| at.is_some_and(|at| now < at.into_inner().0 + recent));
+    if !all_matched || !all_heard || members.changing || members.position > Some(position(applied)) {
         return None;
     }
     let followers = members.voters.into_iter().chain(members.learners).filter(|(id, _)| *id != replica.id).collect();
@@ -182,7 +187,7 @@ pub(crate) async fn lead(replica: Arc<Replica>) {
 
 async fn tell(replica: &Replica, plan: &Plan, to: ReplicaId, node: NodeId) -> bool {
     let request = Request { to: to.0, vote: plan.vote, body: RequestBody::Sleep { last: plan.last } };
-    let deadline = replica.node.settings.message_deadline();
+    let deadline = Duration::from_millis(2 * replica.node.settings.heartbeat_ms);
     let answer = replica.node.call(node, Service::Raft, encode(&request), deadline).await;
     answer.is_ok_and(|answer| decode(&answer, "an answer") == Ok(Response::Asleep))
 }

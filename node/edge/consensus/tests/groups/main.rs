@@ -1,0 +1,10 @@
+//! Groups of replicas in one process, on simulated time.
+
+mod leading;
+mod lease;
+mod life;
+mod log;
+mod members;
+mod sleep;
+mod state;
+mod world;
