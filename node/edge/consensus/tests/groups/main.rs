@@ -1,5 +1,6 @@
 //! Groups of replicas in one process, on simulated time.
 
+mod chaos;
 mod leading;
 mod lease;
 mod life;

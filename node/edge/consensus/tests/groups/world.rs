@@ -4,7 +4,7 @@ use crate::{log::MemoryLog, state::ListState};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use stator_consensus::{Group, Groups, Leadership, Member, Settings};
+use stator_consensus::{ConsensusError, Group, Groups, Leadership, Member, Settings};
 use stator_environment::{BoxFuture, Clock, Environment, Handler, Network, NetworkError, Random, Service, Task, Tasks};
 use stator_item::{NodeId, PartitionId, ReplicaId};
 use std::{
@@ -279,6 +279,11 @@ impl World {
         self.groups(number).group(replica(number)).expect("an open replica")
     }
 
+    /// The group on a node that may be down.
+    pub fn try_group(&self, number: u64) -> Option<Group> {
+        self.machines.get(&node(number))?.groups.as_ref()?.group(replica(number))
+    }
+
     pub fn log(&self, number: u64) -> MemoryLog {
         self.machines.get(&node(number)).expect("a node").log.clone()
     }
@@ -296,10 +301,24 @@ impl World {
     }
 
     pub async fn open_replica(&mut self, number: u64, partition: PartitionId, id: ReplicaId) -> Group {
+        self.opening_of(number, partition, id).await.expect("an open replica")
+    }
+
+    /// Opens the first group's replica without holding the world meanwhile.
+    pub fn opening(&mut self, number: u64) -> impl Future<Output = Result<Group, ConsensusError>> + use<> {
+        self.opening_of(number, PartitionId(1), replica(number))
+    }
+
+    fn opening_of(
+        &mut self,
+        number: u64,
+        partition: PartitionId,
+        id: ReplicaId,
+    ) -> impl Future<Output = Result<Group, ConsensusError>> + use<> {
         let machine = self.machines.get_mut(&node(number)).expect("a node that was booted");
         let state = machine.states.entry(id).or_default().clone();
         let groups = machine.groups.clone().expect("a node that runs");
-        groups.open(partition, id, Arc::new(state)).await.expect("an open replica")
+        async move { groups.open(partition, id, Arc::new(state)).await }
     }
 
     /// Nodes 1 to `count` with one group over all of them, and its leader.
