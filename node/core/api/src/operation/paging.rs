@@ -74,7 +74,8 @@ impl Paging {
         let range = match &self.stretch {
             Stretch::Hash { hash, range } => PageRange::Hash { hash: hash.clone(), range: range.clone() },
             Stretch::Tokens(tokens) => {
-                PageRange::Tokens(self.rest(tokens).intersection(&partition).unwrap_or(partition))
+                let rest = self.rest(tokens);
+                PageRange::Tokens(rest.intersection(&partition).unwrap_or(rest))
             }
         };
         let Template { index, backward, filter, projection, fetch_items, count_only, .. } = self.template.clone();

@@ -3,6 +3,7 @@
 mod bodies;
 mod mutations;
 mod order;
+mod pages_and_batches;
 mod refusals;
 
 use crate::fuzz::parse_any;

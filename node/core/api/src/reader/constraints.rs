@@ -8,8 +8,9 @@ use std::fmt::{self, Write as _};
 
 const NAME_CHARACTERS_MIN: usize = 3;
 const NAME_CHARACTERS_MAX: usize = 255;
+const NAME_PATTERN: &str = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+";
 const ARN_CHARACTERS_MAX: usize = 1024;
-/// DynamoDB tells at most so many at once.
+/// Most violations that are told at once.
 const VIOLATIONS_MAX: usize = 10;
 /// A value is shown up to about so many bytes.
 const SHOWN_BYTES_MAX: usize = 1024;
@@ -151,9 +152,8 @@ impl Violations {
 
     fn map_key(&mut self, map: &Json, key: &str, keys: &'static Shape, place: &Place<'_>) {
         let Shape::String(names) = keys else { return };
-        let broken = string_constraints(key, names);
-        if !broken.is_empty() {
-            let constraint = format!("Map keys must satisfy constraint: [{}]", broken.join(", "));
+        if !string_constraints(key, names).is_empty() {
+            let constraint = format!("Map keys must satisfy constraint: [{}]", all_constraints(names));
             self.tell(&quoted(map), place, &constraint);
         }
     }
@@ -206,13 +206,31 @@ fn string_constraints(text: &str, names: &Names) -> Vec<String> {
         Names::Name | Names::TableNameOrArn => {
             let mut broken = Vec::new();
             if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')) {
-                broken.push("Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+".to_owned());
+                broken.push(NAME_PATTERN.to_owned());
             }
             broken.extend(length_constraints(text, NAME_CHARACTERS_MIN, NAME_CHARACTERS_MAX));
             broken
         }
         Names::Enum(allowed) if allowed.contains(&text) => Vec::new(),
         Names::Enum(allowed) => vec![format!("Member must satisfy enum value set: [{}]", allowed.join(", "))],
+    }
+}
+
+/// All constraints of a map's keys, as they are told when a key breaks any of them.
+fn all_constraints(names: &Names) -> String {
+    let length = |min: usize, max: usize| match min {
+        0 => format!("Member must have length less than or equal to {max}"),
+        min => format!(
+            "Member must have length less than or equal to {max}, Member must have length greater than or equal to {min}"
+        ),
+    };
+    match names {
+        Names::Any => String::new(),
+        Names::Length(min, max) => length(*min, *max),
+        Names::Name | Names::TableNameOrArn => {
+            format!("{}, {NAME_PATTERN}", length(NAME_CHARACTERS_MIN, NAME_CHARACTERS_MAX))
+        }
+        Names::Enum(allowed) => format!("Member must satisfy enum value set: [{}]", allowed.join(", ")),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::operation::{
 };
 use crate::{ApiError, Wire};
 use bytes::Bytes;
-use stator_catalog::TokenRange;
+use stator_catalog::{TableDescription, TableStatus, TokenRange};
 use stator_item::row::item_encoding;
 use stator_item::{IndexNumber, Item, Key, KeyPart, Number, Token, Value};
 use stator_partition::reply::{Got, PageReply, Written};
@@ -172,24 +172,61 @@ fn a_query_shows_one_page() {
     assert_eq!(String::from_utf8_lossy(&out), expected);
 }
 
-#[test]
-fn a_scan_goes_from_partition_to_partition() {
-    let scan = Scan::parse(br#"{"TableName":"music","Limit":10,"Select":"COUNT","Segment":1,"TotalSegments":2}"#);
-    let mut paging = scan.and_then(|scan| scan.paging(&table())).expect("a page");
-    let partitions: Vec<TokenRange> = (0..4).map(|number| TokenRange::slice(number, 4)).collect();
-    let mut met = Vec::new();
+/// The pages of a scan over four partitions that answer three items each, and its body.
+fn scanned(body: &str) -> (Vec<(PageRange, Option<u64>)>, String) {
+    let mut paging = Scan::parse(body.as_bytes()).and_then(|scan| scan.paging(&table())).expect("a page");
+    let mut pages = Vec::new();
     while let Some(token) = paging.next_token() {
-        let partition = *partitions.iter().find(|partition| partition.contains(token)).expect("they cover all tokens");
+        let partition = (0..4).map(|number| TokenRange::slice(number, 4)).find(|partition| partition.contains(token));
+        let partition = partition.expect("partitions cover all tokens");
         let Command::Page(page) = paging.page(partition) else { panic!("not a page") };
-        met.push((page.range, page.items_max));
+        pages.push((page.range, page.items_max));
         let reply = PageReply { count: 1, scanned_count: 3, read_bytes: 10, ..PageReply::default() };
         paging.absorb(partition, reply);
     }
-    let expected = vec![(PageRange::Tokens(partitions[2]), Some(10)), (PageRange::Tokens(partitions[3]), Some(7))];
-    assert_eq!(met, expected);
     let mut out = Vec::new();
     paging.render(&table(), &mut out).expect("counts can be shown");
-    assert_eq!(String::from_utf8_lossy(&out), r#"{"Count":2,"ScannedCount":6}"#);
+    (pages, String::from_utf8(out).expect("a body is UTF-8"))
+}
+
+#[test]
+fn a_scan_goes_from_partition_to_partition() {
+    let tokens = |number, count| PageRange::Tokens(TokenRange::slice(number, count));
+    for (rest, expected) in [
+        (
+            r#","Limit":20"#,
+            vec![
+                (tokens(0, 4), Some(20)),
+                (tokens(1, 4), Some(17)),
+                (tokens(2, 4), Some(14)),
+                (tokens(3, 4), Some(11)),
+            ],
+        ),
+        (r#","Segment":0,"TotalSegments":2"#, vec![(tokens(0, 4), None), (tokens(1, 4), None)]),
+        (r#","Segment":1,"TotalSegments":2"#, vec![(tokens(2, 4), None), (tokens(3, 4), None)]),
+        (r#","Segment":5,"TotalSegments":8"#, vec![(tokens(5, 8), None)]),
+    ] {
+        let (pages, shown) = scanned(&format!(r#"{{"TableName":"music","Select":"COUNT"{rest}}}"#));
+        let (count, scanned_count) = (expected.len(), expected.len() * 3);
+        assert_eq!(pages, expected, "{rest}");
+        assert_eq!(shown, format!(r#"{{"Count":{count},"ScannedCount":{scanned_count}}}"#), "{rest}");
+    }
+}
+
+#[test]
+fn a_table_serves_while_it_is_active() {
+    let body = format!(r#"{{"TableName":"music",{KEY}}}"#);
+    let (get, scan) = (GetItem::parse(body.as_bytes()), Scan::parse(br#"{"TableName":"music"}"#));
+    let (get, scan) = (get.expect("a read"), scan.expect("a scan"));
+    for (status, serves) in [
+        (TableStatus::Creating, false),
+        (TableStatus::Active, true),
+        (TableStatus::Updating, true),
+        (TableStatus::Deleting, false),
+    ] {
+        let table = TableDescription { status, ..table() };
+        assert_eq!((get.command(&table).is_ok(), scan.paging(&table).is_ok()), (serves, serves), "{status:?}");
+    }
 }
 
 #[test]

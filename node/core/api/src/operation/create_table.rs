@@ -1,0 +1,129 @@
+//! CreateTable.
+
+use super::table_keys;
+use super::table_members::{self, invalid};
+use super::{TableReference, model};
+use crate::error_table::ApiError;
+use crate::reader::{self, Member, Members, Names, Shape, Structure};
+use stator_catalog::{
+    BillingMode, BillingSpec, Change, OnDemandThroughput, SseUpdate, TableClass, TableSpec, Throughput, UnitsMax,
+};
+use stator_item::NodeId;
+
+static PROJECTION: Structure = Structure {
+    name: "Projection",
+    members: &[
+        Member::optional("ProjectionType", &Shape::String(Names::Enum(&["ALL", "INCLUDE", "KEYS_ONLY"]))),
+        Member::optional(
+            "NonKeyAttributes",
+            &Shape::List { of: &Shape::String(Names::Length(1, 255)), min: 1, max: 20 },
+        ),
+    ],
+};
+
+static LOCAL_SECONDARY_INDEX: Structure = Structure {
+    name: "LocalSecondaryIndex",
+    members: &[
+        Member::required("IndexName", &Shape::NAME),
+        Member::required("KeySchema", &table_members::KEY_SCHEMA),
+        Member::required("Projection", &Shape::Structure(&PROJECTION)),
+    ],
+};
+
+static INPUT: Structure = Structure {
+    name: "CreateTableInput",
+    members: &[
+        Member::required("AttributeDefinitions", &table_members::ATTRIBUTE_DEFINITIONS),
+        model::TABLE_NAME,
+        Member::required("KeySchema", &table_members::KEY_SCHEMA),
+        Member::optional("LocalSecondaryIndexes", &Shape::list(&Shape::Structure(&LOCAL_SECONDARY_INDEX))),
+        table_members::BILLING_MODE,
+        table_members::PROVISIONED_THROUGHPUT,
+        table_members::STREAM_SPECIFICATION,
+        table_members::SSE_SPECIFICATION,
+        Member::optional("Tags", &table_members::TAGS),
+        table_members::TABLE_CLASS,
+        table_members::DELETION_PROTECTION,
+        table_members::WARM_THROUGHPUT,
+        table_members::ON_DEMAND_THROUGHPUT,
+        Member::not_yet("GlobalSecondaryIndexes"),
+        Member::not_yet("VectorIndexes"),
+        Member::not_yet("ResourcePolicy"),
+        Member::not_yet("GlobalTableSourceArn"),
+        Member::not_yet("GlobalTableSettingsReplicationMode"),
+    ],
+};
+
+/// A checked CreateTable. The reply is a [`TableView`](crate::operation::TableView) whose status says CREATING.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CreateTable {
+    pub table: TableReference,
+    pub spec: TableSpec,
+}
+
+impl CreateTable {
+    /// Everything that can be refused without the catalog.
+    pub fn parse(body: &[u8]) -> Result<CreateTable, ApiError> {
+        let request = reader::read(body, &INPUT)?;
+        let members = request.members();
+        let table = TableReference::read(members)?;
+        table_members::refuse_stream(members)?;
+        let billing = billing(members)?;
+        let (key, local_indexes) = table_keys::keys(members)?;
+        let (warm_read, warm_write) = table_members::warm_throughput(members)?.unwrap_or_default();
+        let spec = TableSpec {
+            name: table.name.clone(),
+            key,
+            local_indexes,
+            billing,
+            warm_throughput: Throughput {
+                read_units: warm_read.unwrap_or_default(),
+                write_units: warm_write.unwrap_or_default(),
+            },
+            class: table_members::table_class(members).unwrap_or(TableClass::Standard),
+            deletion_protection: members.flag("DeletionProtectionEnabled").unwrap_or_default(),
+            sse: match table_members::sse(members)? {
+                Some(SseUpdate::On(sse)) => Some(sse),
+                Some(SseUpdate::Off) | None => None,
+            },
+            tags: table_members::tags(members)?,
+        };
+        Ok(CreateTable { table, spec })
+    }
+
+    /// What the catalog is told; `partitions` overrides what DynamoDB would give, `avoid` are nodes not heard of lately.
+    pub fn change(self, partitions: Option<u64>, avoid: Vec<NodeId>) -> Change {
+        Change::CreateTable { table: Box::new(self.spec), partitions, avoid }
+    }
+}
+
+fn billing(members: Members<'_>) -> Result<BillingSpec, ApiError> {
+    let throughput = table_members::provisioned_throughput(members);
+    let caps = table_members::on_demand_throughput(members)?;
+    let mode = table_members::billing_mode(members).unwrap_or(BillingMode::Provisioned);
+    match (mode, throughput) {
+        (BillingMode::OnDemand, Some(_)) => invalid(
+            "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST",
+        ),
+        (BillingMode::Provisioned, None) => {
+            invalid("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
+        }
+        (BillingMode::Provisioned, Some(_)) if caps.is_some() => {
+            invalid("OnDemandThroughput cannot be specified when BillingMode is PROVISIONED")
+        }
+        (BillingMode::Provisioned, Some(throughput)) => Ok(BillingSpec::Provisioned { throughput }),
+        (BillingMode::OnDemand, None) => {
+            let capped = |cap: Option<UnitsMax>| match cap {
+                Some(UnitsMax::Most(units)) => Some(units),
+                Some(UnitsMax::Unlimited) | None => None,
+            };
+            let throughput = caps
+                .map(|(read, write)| OnDemandThroughput {
+                    read_units_max: capped(read),
+                    write_units_max: capped(write),
+                })
+                .filter(|throughput| *throughput != OnDemandThroughput::default());
+            Ok(BillingSpec::OnDemand { throughput })
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! ListTables.
+
+use crate::error_table::ApiError;
+use crate::reader::{self, Member, Shape, Structure};
+use crate::render::{self, Object};
+use stator_catalog::Catalog;
+
+const LIMIT_MAX: usize = 100;
+
+static INPUT: Structure = Structure {
+    name: "ListTablesInput",
+    members: &[
+        Member::optional("ExclusiveStartTableName", &Shape::NAME),
+        Member::optional("Limit", &Shape::Integer { min: Some(1), max: Some(LIMIT_MAX as i64) }),
+    ],
+};
+
+/// A checked ListTables.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ListTables {
+    after: Option<String>,
+    limit: usize,
+}
+
+impl ListTables {
+    pub fn parse(body: &[u8]) -> Result<ListTables, ApiError> {
+        let request = reader::read(body, &INPUT)?;
+        let members = request.members();
+        let limit = members.integer("Limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(LIMIT_MAX);
+        Ok(ListTables { after: members.text("ExclusiveStartTableName").map(str::to_owned), limit })
+    }
+
+    /// Names in order, whatever the tables' status.
+    pub fn render(&self, catalog: &Catalog, out: &mut Vec<u8>) {
+        let mut names: Vec<&str> = catalog.table_names(self.after.as_deref()).take(self.limit + 1).collect();
+        let more = names.len() > self.limit;
+        names.truncate(self.limit);
+        let mut body = Object::begin(out);
+        let list = body.member("TableNames");
+        list.push(b'[');
+        for (position, name) in names.iter().enumerate() {
+            if position > 0 {
+                list.push(b',');
+            }
+            render::string(name, list);
+        }
+        list.push(b']');
+        if let Some(last) = names.last().filter(|_| more) {
+            render::string(last, body.member("LastEvaluatedTableName"));
+        }
+        body.end();
+    }
+}

@@ -1,0 +1,272 @@
+//! A table as DescribeTable and its like show it.
+
+use crate::arn::Owner;
+use crate::render::{self, Object};
+use sha2::{Digest, Sha256};
+use stator_catalog::{
+    Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, TableClass, TableDescription, TableStatus,
+};
+use stator_item::IndexNumber;
+use stator_partition::reply::IndexCount;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// Everything that a description on the wire is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct TableView<'a> {
+    pub table: &'a TableDescription,
+    /// What the status shall say; the table's own if none. CreateTable says CREATING and DeleteTable DELETING, however far
+    /// the work has come.
+    pub status: Option<TableStatus>,
+    /// Items and bytes, summed over the partitions; what is missing shows as 0.
+    pub counts: &'a [IndexCount],
+    pub owner: &'a Owner,
+    /// Milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// The member that holds the description.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// DescribeTable.
+    Table,
+    /// CreateTable, UpdateTable, DeleteTable.
+    TableDescription,
+}
+
+impl TableView<'_> {
+    /// The response's body.
+    pub fn render(&self, reply: Reply, out: &mut Vec<u8>) {
+        let mut body = Object::begin(out);
+        let name = match reply {
+            Reply::Table => "Table",
+            Reply::TableDescription => "TableDescription",
+        };
+        self.description(body.member(name));
+        body.end();
+    }
+
+    fn description(&self, out: &mut Vec<u8>) {
+        let table = self.table;
+        let mut shown = Object::begin(out);
+        attribute_definitions(table, shown.member("AttributeDefinitions"));
+        render::string(&table.name, shown.member("TableName"));
+        key_schema(&table.key.hash, table.key.range.as_ref(), shown.member("KeySchema"));
+        render::string(self.status_name(), shown.member("TableStatus"));
+        seconds(table.created_ms, shown.member("CreationDateTime"));
+        self.throughput(shown.member("ProvisionedThroughput"));
+        let count = self.count(IndexNumber::ITEMS);
+        render::integer(count.bytes, shown.member("TableSizeBytes"));
+        render::integer(count.items, shown.member("ItemCount"));
+        render::string(&self.owner.table_arn(&table.name), shown.member("TableArn"));
+        render::string(&self.table_id(), shown.member("TableId"));
+        self.billing(&mut shown);
+        if !table.local_indexes.is_empty() {
+            let list = shown.member("LocalSecondaryIndexes");
+            list.push(b'[');
+            for (position, index) in table.local_indexes.iter().enumerate() {
+                if position > 0 {
+                    list.push(b',');
+                }
+                self.local_index(index, list);
+            }
+            list.push(b']');
+        }
+        self.class_and_encryption(&mut shown);
+        let protected = if table.deletion_protection { "true" } else { "false" };
+        shown.member("DeletionProtectionEnabled").extend_from_slice(protected.as_bytes());
+        shown.end();
+    }
+
+    fn status(&self) -> TableStatus {
+        self.status.unwrap_or(self.table.status)
+    }
+
+    fn status_name(&self) -> &'static str {
+        match self.status() {
+            TableStatus::Creating => "CREATING",
+            TableStatus::Active => "ACTIVE",
+            TableStatus::Updating => "UPDATING",
+            TableStatus::Deleting => "DELETING",
+        }
+    }
+
+    fn count(&self, index: IndexNumber) -> IndexCount {
+        let of_index = self.counts.iter().filter(|count| count.index == index);
+        of_index.fold(IndexCount { index, items: 0, bytes: 0 }, |sum, count| IndexCount {
+            index,
+            items: sum.items.saturating_add(count.items),
+            bytes: sum.bytes.saturating_add(count.bytes),
+        })
+    }
+
+    /// A UUID that is the table's for as long as it exists, made of its number: version 8, RFC 9562.
+    fn table_id(&self) -> String {
+        let arn = self.owner.table_arn(&self.table.name);
+        let hash = Sha256::digest(format!("{arn}/{}/{}", self.table.id, self.table.created_ms));
+        let mut bytes = [0u8; 16];
+        bytes.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
+        let number = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0b11 << 62) | (8 << 76) | (0b10 << 62);
+        let text = format!("{number:032x}");
+        let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+        [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    }
+
+    fn throughput(&self, out: &mut Vec<u8>) {
+        let mut shown = Object::begin(out);
+        let (mut decreases, mut units) = (0, Default::default());
+        if let Billing::Provisioned { throughput, last_increase_ms, last_decrease_ms, decreases_today } =
+            &self.table.billing
+        {
+            units = *throughput;
+            for (name, at_ms) in
+                [("LastIncreaseDateTime", last_increase_ms), ("LastDecreaseDateTime", last_decrease_ms)]
+            {
+                if let Some(at_ms) = at_ms {
+                    seconds(*at_ms, shown.member(name));
+                }
+            }
+            if last_decrease_ms.is_some_and(|last_ms| last_ms / DAY_MS == self.now_ms / DAY_MS) {
+                decreases = *decreases_today;
+            }
+        }
+        render::integer(decreases, shown.member("NumberOfDecreasesToday"));
+        render::integer(units.read_units, shown.member("ReadCapacityUnits"));
+        render::integer(units.write_units, shown.member("WriteCapacityUnits"));
+        shown.end();
+    }
+
+    /// The billing's summary only where the table is or once was on-demand, as DynamoDB shows it.
+    fn billing(&self, shown: &mut Object<'_>) {
+        let mode = match &self.table.billing {
+            Billing::OnDemand { .. } => "PAY_PER_REQUEST",
+            Billing::Provisioned { .. } => "PROVISIONED",
+        };
+        if let Some(since_ms) = self.table.on_demand_since_ms {
+            let mut summary = Object::begin(shown.member("BillingModeSummary"));
+            render::string(mode, summary.member("BillingMode"));
+            seconds(since_ms, summary.member("LastUpdateToPayPerRequestDateTime"));
+            summary.end();
+        }
+        if let Billing::OnDemand { throughput: Some(throughput) } = &self.table.billing {
+            let mut caps = Object::begin(shown.member("OnDemandThroughput"));
+            for (name, cap) in [
+                ("MaxReadRequestUnits", throughput.read_units_max),
+                ("MaxWriteRequestUnits", throughput.write_units_max),
+            ] {
+                match cap {
+                    Some(units) => render::integer(units, caps.member(name)),
+                    None => caps.member(name).extend_from_slice(b"-1"),
+                }
+            }
+            caps.end();
+        }
+        let mut warm = Object::begin(shown.member("WarmThroughput"));
+        render::integer(self.table.warm_throughput.read_units, warm.member("ReadUnitsPerSecond"));
+        render::integer(self.table.warm_throughput.write_units, warm.member("WriteUnitsPerSecond"));
+        let status = match self.status() {
+            TableStatus::Creating | TableStatus::Updating => "UPDATING",
+            TableStatus::Active | TableStatus::Deleting => "ACTIVE",
+        };
+        render::string(status, warm.member("Status"));
+        warm.end();
+    }
+
+    fn local_index(&self, index: &LocalIndex, out: &mut Vec<u8>) {
+        let mut shown = Object::begin(out);
+        render::string(&index.name, shown.member("IndexName"));
+        key_schema(&self.table.key.hash, Some(&index.range), shown.member("KeySchema"));
+        let mut projection = Object::begin(shown.member("Projection"));
+        let kind = match &index.projection {
+            IndexProjection::KeysOnly => "KEYS_ONLY",
+            IndexProjection::Include(_) => "INCLUDE",
+            IndexProjection::All => "ALL",
+        };
+        render::string(kind, projection.member("ProjectionType"));
+        if let IndexProjection::Include(names) = &index.projection {
+            let list = projection.member("NonKeyAttributes");
+            list.push(b'[');
+            for (position, name) in names.iter().enumerate() {
+                if position > 0 {
+                    list.push(b',');
+                }
+                render::string(name, list);
+            }
+            list.push(b']');
+        }
+        projection.end();
+        let count = self.count(index.number);
+        render::integer(count.bytes, shown.member("IndexSizeBytes"));
+        render::integer(count.items, shown.member("ItemCount"));
+        render::string(&self.owner.index_arn(&self.table.name, &index.name), shown.member("IndexArn"));
+        shown.end();
+    }
+
+    /// Shown only where they are not what every table has.
+    fn class_and_encryption(&self, shown: &mut Object<'_>) {
+        let table = self.table;
+        if table.class != TableClass::Standard || table.class_changed_ms.is_some() {
+            let mut summary = Object::begin(shown.member("TableClassSummary"));
+            let class = match table.class {
+                TableClass::Standard => "STANDARD",
+                TableClass::StandardInfrequentAccess => "STANDARD_INFREQUENT_ACCESS",
+            };
+            render::string(class, summary.member("TableClass"));
+            if let Some(at_ms) = table.class_changed_ms {
+                seconds(at_ms, summary.member("LastUpdateDateTime"));
+            }
+            summary.end();
+        }
+        if let Some(sse) = &table.sse {
+            let mut description = Object::begin(shown.member("SSEDescription"));
+            render::string("ENABLED", description.member("Status"));
+            render::string("KMS", description.member("SSEType"));
+            render::string(&self.owner.kms_key_arn(sse.key.as_deref()), description.member("KMSMasterKeyArn"));
+            description.end();
+        }
+    }
+}
+
+/// Seconds since 1970 with their milliseconds.
+fn seconds(ms: u64, out: &mut Vec<u8>) {
+    write!(out, "{}.{:03}", ms / 1_000, ms % 1_000).expect("writing to memory does not fail");
+}
+
+/// All key attributes, each once, by name.
+fn attribute_definitions(table: &TableDescription, out: &mut Vec<u8>) {
+    let KeySchema { hash, range } = &table.key;
+    let ranges = table.local_indexes.iter().map(|index| &index.range);
+    let attributes: BTreeMap<&str, &str> = std::iter::once(hash)
+        .chain(range)
+        .chain(ranges)
+        .map(|attribute| (attribute.name.as_str(), attribute.key_type.name()))
+        .collect();
+    out.push(b'[');
+    for (position, (name, key_type)) in attributes.into_iter().enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        let mut definition = Object::begin(out);
+        render::string(name, definition.member("AttributeName"));
+        render::string(key_type, definition.member("AttributeType"));
+        definition.end();
+    }
+    out.push(b']');
+}
+
+fn key_schema(hash: &KeyAttribute, range: Option<&KeyAttribute>, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (attribute, kind) in [(Some(hash), "HASH"), (range, "RANGE")] {
+        let Some(attribute) = attribute else { continue };
+        if kind == "RANGE" {
+            out.push(b',');
+        }
+        let mut element = Object::begin(out);
+        render::string(&attribute.name, element.member("AttributeName"));
+        render::string(kind, element.member("KeyType"));
+        element.end();
+    }
+    out.push(b']');
+}
