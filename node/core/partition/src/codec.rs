@@ -3,6 +3,9 @@
 //! Guarantees: what was encoded is decoded to the same value; an unknown version is named, not guessed at; any other bytes
 //! are an error, never a panic.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     command::Command,
     effects::Entry,

@@ -1,11 +1,9 @@
-//! The change log of a partition, as its consumers move and trim it; and bytes that are no entry.
+//! The change log of a partition, as its consumers read, move and trim it.
 
 use crate::{
     Command, FamilyKind, Refusal, Reply,
-    codec::{self, CodecError, decode_command, decode_entry, decode_outcome, encode_command, encode_entry},
     testing::{Leader, command, table},
 };
-use proptest::prelude::*;
 use stator_changelog::SequenceNumber;
 
 fn with_changes(count: u32) -> Leader {
@@ -85,37 +83,4 @@ fn consumers_are_bounded() {
     }
     assert!(move_cursor(&mut leader, "one more", 1).is_err());
     assert!(move_cursor(&mut leader, "consumer 0", 1).is_ok());
-}
-
-#[test]
-fn a_newer_format_is_named() {
-    let mut bytes = encode_command(&command("put a=1"));
-    bytes[0] = 9;
-    assert_eq!(decode_command(&bytes), Err(CodecError::UnknownVersion { what: "command", version: 9 }));
-    let mut bytes = encode_command(&command("put a=1"));
-    bytes.push(0);
-    assert!(matches!(decode_command(&bytes), Err(CodecError::Damaged { .. })));
-}
-
-proptest! {
-    #[test]
-    fn any_bytes_are_something_or_an_error(mut bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        if let Some(first) = bytes.first_mut() {
-            *first = codec::FORMAT_VERSION;
-        }
-        let _ = (decode_entry(&bytes), decode_command(&bytes), decode_outcome(&bytes));
-    }
-
-    #[test]
-    fn damaged_entries_are_something_or_an_error(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let mut leader = with_changes(1);
-        leader.evaluate(&command("put a=1 n=5 x=word"));
-        let entry = leader.propose().unwrap();
-        let mut bytes = encode_entry(&entry);
-        prop_assert_eq!(decode_entry(&bytes), Ok(entry));
-        let place = place.index(bytes.len());
-        bytes[place] = byte;
-        let _ = decode_entry(&bytes);
-        let _ = decode_entry(&bytes[..place]);
-    }
 }

@@ -20,7 +20,7 @@ type Model = BTreeMap<(KeyPart, KeyPart), Item>;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Command(Command),
+    Command(Box<Command>),
     /// Sends the command before the last so many again.
     Repeat(usize),
     Propose,
@@ -68,7 +68,7 @@ fn commands() -> impl Strategy<Value = Command> {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        8 => commands().prop_map(Step::Command),
+        8 => commands().prop_map(|command| Step::Command(Box::new(command))),
         1 => (0..4usize).prop_map(Step::Repeat),
         4 => Just(Step::Propose),
         4 => Just(Step::Commit),
@@ -163,7 +163,7 @@ impl Run {
         match step {
             Step::Command(command) => {
                 let id = CommandId(self.sent.len() as u128 + 1_000);
-                self.send(id, command, Attempt::First);
+                self.send(id, *command, Attempt::First);
             }
             Step::Repeat(back) => {
                 if let Some((id, command)) = self.sent.iter().rev().nth(back).cloned() {
@@ -209,7 +209,7 @@ impl Run {
         self.propose();
         let Some(first) = self.in_flight.iter().position(|proposed| proposed.entry.is_some()) else { return };
         // What had no effects was answered without an entry, or waits for one that is lost.
-        let lost = self.in_flight.drain(..=first).last().expect("the range has an end");
+        let lost = self.in_flight.drain(..=first).next_back().expect("the range has an end");
         let void = std::mem::take(&mut self.in_flight);
         if comes_late {
             self.in_flight.push_back(lost);
