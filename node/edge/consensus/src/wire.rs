@@ -172,3 +172,6 @@ pub(crate) fn split_piece(mut rest: Bytes) -> Result<(bool, Bytes), Undecodable>
         _ => Err(Undecodable("a piece of a snapshot")),
     }
 }
+
+#[cfg(test)]
+mod tests;
