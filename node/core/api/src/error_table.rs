@@ -1,6 +1,7 @@
 //! What is refused, and how it is told on the wire: the one place where an error gets its status, type and words.
 
 use bytes::Bytes;
+use stator_catalog::{CatalogRefusal, TableStatus};
 use stator_expression::ExpressionError;
 use stator_partition::Refusal;
 
@@ -67,6 +68,11 @@ impl ApiError {
         ApiError::ResourceNotFound("Requested resource not found".into())
     }
 
+    /// As operations on tables say it.
+    pub fn table_not_found(name: &str) -> ApiError {
+        ApiError::ResourceNotFound(format!("Requested resource not found: Table: {name} not found"))
+    }
+
     /// Whether a batch leaves the command unprocessed, for the client to send again, rather than failing.
     pub fn is_unprocessed(&self) -> bool {
         matches!(self, ApiError::Throttled(_) | ApiError::Unavailable(_) | ApiError::Internal(_))
@@ -93,6 +99,47 @@ impl From<Refusal> for ApiError {
                 ApiError::Unavailable(UNAVAILABLE.into())
             }
             Refusal::TooOld | Refusal::DeadlinePassed => ApiError::Internal(INTERNAL.into()),
+        }
+    }
+}
+
+impl From<CatalogRefusal> for ApiError {
+    fn from(refusal: CatalogRefusal) -> ApiError {
+        match refusal {
+            CatalogRefusal::TableExists(name) => ApiError::ResourceInUse(format!("Table already exists: {name}")),
+            CatalogRefusal::NoSuchTable(name) => ApiError::table_not_found(&name),
+            CatalogRefusal::TableBusy { name, status } => {
+                let doing = match status {
+                    TableStatus::Creating => "created",
+                    TableStatus::Active | TableStatus::Updating => "updated",
+                    TableStatus::Deleting => "deleted",
+                };
+                ApiError::ResourceInUse(format!(
+                    "Attempt to change a resource which is still in use: Table is being {doing}: {name}"
+                ))
+            }
+            CatalogRefusal::DeletionProtected(_) => ApiError::validation(
+                "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection \
+                 first.",
+            ),
+            CatalogRefusal::LimitExceeded(text) => ApiError::LimitExceeded(text),
+            CatalogRefusal::Invalid(text) => ApiError::Validation(text),
+            // Nothing that a client of the API asks for can be refused so.
+            CatalogRefusal::AlreadyInitialised
+            | CatalogRefusal::NotInitialised
+            | CatalogRefusal::BadJoinToken
+            | CatalogRefusal::NoSuchNode(_)
+            | CatalogRefusal::DirectorySetBack { .. }
+            | CatalogRefusal::OtherDirectory(_)
+            | CatalogRefusal::LastNode(_)
+            | CatalogRefusal::NodesMax { .. }
+            | CatalogRefusal::NoSuchPartition(_)
+            | CatalogRefusal::StaleEpoch { .. }
+            | CatalogRefusal::PlanExists(_)
+            | CatalogRefusal::BadPlan(_)
+            | CatalogRefusal::KeyExists(_)
+            | CatalogRefusal::NoSuchKey(_)
+            | CatalogRefusal::KeysMax { .. } => ApiError::Internal(INTERNAL.into()),
         }
     }
 }
@@ -214,6 +261,71 @@ impl From<ApiError> for Wire {
             ApiError::RequestTooLarge => {
                 Wire { message: None, ..Wire::new(413, "com.amazon.coral.service#RequestEntityTooLargeException", "") }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Namespace, status, and how the text is spelled: a client looks at each of them.
+    #[test]
+    fn every_error_has_its_place_on_the_wire() {
+        let text = || "why".to_owned();
+        let dynamodb =
+            |name: &str, text: &str| format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{name}",{text}}}"#);
+        let service = |name: &str, text: &str| format!(r#"{{"__type":"com.amazon.coral.service#{name}"{text}}}"#);
+        for (error, status, expected) in [
+            (ApiError::Serialization(None), 400, service("SerializationException", "")),
+            (
+                ApiError::Serialization(Some("say \"a\"".into())),
+                400,
+                service("SerializationException", r#","Message":"say \"a\"""#),
+            ),
+            (ApiError::UnknownOperation, 400, service("UnknownOperationException", "")),
+            (ApiError::ResourceNotFound(text()), 400, dynamodb("ResourceNotFoundException", r#""message":"why""#)),
+            (ApiError::ResourceInUse(text()), 400, dynamodb("ResourceInUseException", r#""message":"why""#)),
+            (ApiError::LimitExceeded(text()), 400, dynamodb("LimitExceededException", r#""message":"why""#)),
+            (
+                ApiError::MissingAuthenticationToken,
+                400,
+                service(
+                    "MissingAuthenticationTokenException",
+                    r#","message":"Request is missing Authentication Token""#,
+                ),
+            ),
+            (
+                ApiError::IncompleteSignature(text()),
+                400,
+                service("IncompleteSignatureException", r#","message":"why""#),
+            ),
+            (
+                ApiError::UnrecognizedClient,
+                400,
+                service(
+                    "UnrecognizedClientException",
+                    r#","message":"The security token included in the request is invalid.""#,
+                ),
+            ),
+            (ApiError::InvalidSignature(text()), 400, service("InvalidSignatureException", r#","message":"why""#)),
+            (ApiError::AccessDenied(text()), 400, service("AccessDeniedException", r#","Message":"why""#)),
+            (
+                ApiError::Throttled(text()),
+                400,
+                r#"{"__type":"com.amazon.coral.availability#ThrottlingException","message":"why"}"#.into(),
+            ),
+            (
+                ApiError::Unavailable(text()),
+                503,
+                r#"{"__type":"com.amazon.coral.availability#ServiceUnavailableException","message":"why"}"#.into(),
+            ),
+            (ApiError::RequestTooLarge, 413, service("RequestEntityTooLargeException", "")),
+        ] {
+            let wire = Wire::from(error);
+            let mut out = Vec::new();
+            wire.write_json(&mut out);
+            assert_eq!((wire.status, String::from_utf8_lossy(&out).into_owned()), (status, expected));
         }
     }
 }

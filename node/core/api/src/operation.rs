@@ -6,9 +6,15 @@
 mod attributes;
 pub mod batch_get_item;
 pub mod batch_write_item;
+pub mod create_table;
 pub mod delete_item;
+pub mod delete_table;
+pub mod describe_endpoints;
+pub mod describe_limits;
+pub mod describe_table;
 mod expressions;
 pub mod get_item;
+pub mod list_tables;
 mod model;
 mod page_members;
 mod paging;
@@ -16,21 +22,37 @@ pub mod put_item;
 pub mod query;
 pub mod scan;
 mod start_key;
+pub mod table_json;
+mod table_keys;
+mod table_members;
+#[cfg(test)]
+mod table_tests;
+pub mod tags;
 #[cfg(test)]
 mod tests;
 pub mod update_item;
+pub mod update_table;
 mod write;
 
 pub use batch_get_item::BatchGetItem;
 pub use batch_write_item::BatchWriteItem;
+pub use create_table::CreateTable;
 pub use delete_item::DeleteItem;
+pub use delete_table::DeleteTable;
+pub use describe_endpoints::DescribeEndpoints;
+pub use describe_limits::DescribeLimits;
+pub use describe_table::DescribeTable;
 pub use get_item::GetItem;
+pub use list_tables::ListTables;
 pub use model::{ReadConsistency, TableReference};
 pub use paging::Paging;
 pub use put_item::PutItem;
 pub use query::Query;
 pub use scan::Scan;
+pub use table_json::TableView;
+pub use tags::{ChangeTags, ListTags};
 pub use update_item::UpdateItem;
+pub use update_table::UpdateTable;
 
 use crate::capacity::{CapacityDetail, Consumed};
 use crate::error_table::ApiError;

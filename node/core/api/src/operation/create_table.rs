@@ -70,7 +70,7 @@ impl CreateTable {
         table_members::refuse_stream(members)?;
         let billing = billing(members)?;
         let (key, local_indexes) = table_keys::keys(members)?;
-        let (warm_read, warm_write) = table_members::warm_throughput(members)?.unwrap_or_default();
+        let (warm_read, warm_write) = table_members::warm_throughput(members)?;
         let spec = TableSpec {
             name: table.name.clone(),
             key,
@@ -99,7 +99,7 @@ impl CreateTable {
 
 fn billing(members: Members<'_>) -> Result<BillingSpec, ApiError> {
     let throughput = table_members::provisioned_throughput(members);
-    let caps = table_members::on_demand_throughput(members)?;
+    let (read, write) = table_members::on_demand_throughput(members)?;
     let mode = table_members::billing_mode(members).unwrap_or(BillingMode::Provisioned);
     match (mode, throughput) {
         (BillingMode::OnDemand, Some(_)) => invalid(
@@ -108,7 +108,7 @@ fn billing(members: Members<'_>) -> Result<BillingSpec, ApiError> {
         (BillingMode::Provisioned, None) => {
             invalid("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
         }
-        (BillingMode::Provisioned, Some(_)) if caps.is_some() => {
+        (BillingMode::Provisioned, Some(_)) if read.is_some() || write.is_some() => {
             invalid("OnDemandThroughput cannot be specified when BillingMode is PROVISIONED")
         }
         (BillingMode::Provisioned, Some(throughput)) => Ok(BillingSpec::Provisioned { throughput }),
@@ -117,12 +117,8 @@ fn billing(members: Members<'_>) -> Result<BillingSpec, ApiError> {
                 Some(UnitsMax::Most(units)) => Some(units),
                 Some(UnitsMax::Unlimited) | None => None,
             };
-            let throughput = caps
-                .map(|(read, write)| OnDemandThroughput {
-                    read_units_max: capped(read),
-                    write_units_max: capped(write),
-                })
-                .filter(|throughput| *throughput != OnDemandThroughput::default());
+            let caps = OnDemandThroughput { read_units_max: capped(read), write_units_max: capped(write) };
+            let throughput = (caps != OnDemandThroughput::default()).then_some(caps);
             Ok(BillingSpec::OnDemand { throughput })
         }
     }

@@ -144,11 +144,7 @@ pub(super) fn keys(members: Members<'_>) -> Result<(KeySchema, Vec<LocalIndexSpe
     Ok((key, indexes))
 }
 
-fn local_index(
-    members: Members<'_>,
-    table: &Names<'_>,
-    definitions: &Definitions,
-) -> Result<LocalIndexSpec, ApiError> {
+fn local_index(members: Members<'_>, table: &Names<'_>, definitions: &Definitions) -> Result<LocalIndexSpec, ApiError> {
     let name = members.text("IndexName").unwrap_or_default();
     if table.range.is_none() {
         return invalid(

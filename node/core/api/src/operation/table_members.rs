@@ -124,10 +124,8 @@ pub(super) fn provisioned_throughput(members: Members<'_>) -> Option<Throughput>
 }
 
 /// `OnDemandThroughput`: most read and most write units.
-pub(super) fn on_demand_throughput(
-    members: Members<'_>,
-) -> Result<Option<(Option<UnitsMax>, Option<UnitsMax>)>, ApiError> {
-    let Some(throughput) = members.structure("OnDemandThroughput") else { return Ok(None) };
+pub(super) fn on_demand_throughput(members: Members<'_>) -> Result<(Option<UnitsMax>, Option<UnitsMax>), ApiError> {
+    let Some(throughput) = members.structure("OnDemandThroughput") else { return Ok((None, None)) };
     let units = |name: &str| match throughput.integer(name) {
         None => Ok(None),
         Some(-1) => Ok(Some(UnitsMax::Unlimited)),
@@ -138,12 +136,12 @@ pub(super) fn on_demand_throughput(
     if read.is_none() && write.is_none() {
         return invalid("OnDemandThroughput needs MaxReadRequestUnits or MaxWriteRequestUnits");
     }
-    Ok(Some((read, write)))
+    Ok((read, write))
 }
 
 /// `WarmThroughput`: read and write units a second.
-pub(super) fn warm_throughput(members: Members<'_>) -> Result<Option<(Option<u64>, Option<u64>)>, ApiError> {
-    let Some(throughput) = members.structure("WarmThroughput") else { return Ok(None) };
+pub(super) fn warm_throughput(members: Members<'_>) -> Result<(Option<u64>, Option<u64>), ApiError> {
+    let Some(throughput) = members.structure("WarmThroughput") else { return Ok((None, None)) };
     let units = |name: &str, min: u64| match throughput.integer(name) {
         None => Ok(None),
         Some(number) => match unsigned(Some(number)).filter(|number| *number >= min) {
@@ -158,7 +156,7 @@ pub(super) fn warm_throughput(members: Members<'_>) -> Result<Option<(Option<u64
     if read.is_none() && write.is_none() {
         return invalid("WarmThroughput needs ReadUnitsPerSecond or WriteUnitsPerSecond");
     }
-    Ok(Some((read, write)))
+    Ok((read, write))
 }
 
 /// Refuses a stream that is asked for; one that is declined is what a table has.

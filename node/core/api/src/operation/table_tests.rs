@@ -29,11 +29,7 @@ fn definitions(names: &[&str]) -> Json {
 }
 
 fn schema(names: &[&str]) -> Json {
-    names
-        .iter()
-        .zip(["HASH", "RANGE"])
-        .map(|(name, kind)| json!({"AttributeName": name, "KeyType": kind}))
-        .collect()
+    names.iter().zip(["HASH", "RANGE"]).map(|(name, kind)| json!({"AttributeName": name, "KeyType": kind})).collect()
 }
 
 /// An on-demand table with a hash key `a`.
@@ -78,7 +74,8 @@ fn created(changes: Json) -> stator_catalog::TableSpec {
 
 #[test]
 fn key_schemas_and_definitions_must_fit() {
-    let keys = |names: &[&str], elements: Json| json!({"AttributeDefinitions": definitions(names), "KeySchema": elements});
+    let keys =
+        |names: &[&str], elements: Json| json!({"AttributeDefinitions": definitions(names), "KeySchema": elements});
     let element = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
     create_refused(
         keys(&["a"], json!([element("a", "RANGE")])),
@@ -96,10 +93,7 @@ fn key_schemas_and_definitions_must_fit() {
     let count = "OOMPVWI: Number of attributes in KeySchema does not exactly match number of attributes defined in \
                  AttributeDefinitions";
     create_refused(keys(&["a", "b"], schema(&["a"])), count);
-    create_refused(
-        keys(&["a", "a"], schema(&["a"])),
-        "OOMPVWI: Duplicate AttributeName in AttributeDefinitions: a",
-    );
+    create_refused(keys(&["a", "a"], schema(&["a"])), "OOMPVWI: Duplicate AttributeName in AttributeDefinitions: a");
     create_refused(
         keys(&["a"], json!([])),
         "1 validation error detected: Value '[]' at 'keySchema' failed to satisfy constraint: Member must have length \
@@ -156,7 +150,10 @@ fn local_indexes_must_fit_the_table() {
 fn projections_must_fit() {
     for (projection, expected) in [
         (json!({}), "OOMPVWI: Unknown ProjectionType: null"),
-        (json!({"ProjectionType": "INCLUDE"}), "OOMPVWI: ProjectionType is INCLUDE, but NonKeyAttributes is not specified"),
+        (
+            json!({"ProjectionType": "INCLUDE"}),
+            "OOMPVWI: ProjectionType is INCLUDE, but NonKeyAttributes is not specified",
+        ),
         (
             json!({"ProjectionType": "KEYS_ONLY", "NonKeyAttributes": ["x"]}),
             "OOMPVWI: ProjectionType is KEYS_ONLY, but NonKeyAttributes is specified",
@@ -237,7 +234,9 @@ fn what_is_not_there_yet_is_refused_by_name() {
 #[test]
 fn updates_name_what_changes() {
     let parse = |changes: Json| UpdateTable::parse(with(json!({"TableName": "music"}), changes).as_bytes());
-    for nothing in [json!({}), json!({"AttributeDefinitions": []}), json!({"StreamSpecification": {"StreamEnabled": false}})] {
+    for nothing in
+        [json!({}), json!({"AttributeDefinitions": []}), json!({"StreamSpecification": {"StreamEnabled": false}})]
+    {
         let error = text(parse(nothing).expect_err("nothing to update"));
         assert!(error.starts_with("ValidationException: At least one of ProvisionedThroughput"), "{error}");
     }
@@ -336,8 +335,11 @@ fn a_table_is_shown_with_everything() {
     changes["SSESpecification"] = json!({"Enabled": true, "KMSMasterKeyId": "alias/mine"});
     let catalog = catalog(&[with(plain(), changes)]);
     let table = catalog.table("music").expect("made");
-    let counts = [(0, 2, 300), (0, 1, 50), (1, 2, 80)]
-        .map(|(index, items, bytes)| IndexCount { index: IndexNumber(index), items, bytes });
+    let counts = [(0, 2, 300), (0, 1, 50), (1, 2, 80)].map(|(index, items, bytes)| IndexCount {
+        index: IndexNumber(index),
+        items,
+        bytes,
+    });
     let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/music";
     let expected = json!({
         "AttributeDefinitions": definitions(&["a", "b", "c"]),
@@ -380,7 +382,8 @@ fn a_provisioned_table_shows_its_throughput() {
     let mut catalog =
         catalog(&[with(plain(), json!({"BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput}))]);
     let id = catalog.table("music").expect("made").id;
-    let less = json!({"TableName": "music", "ProvisionedThroughput": {"ReadCapacityUnits": 4, "WriteCapacityUnits": 7}});
+    let less =
+        json!({"TableName": "music", "ProvisionedThroughput": {"ReadCapacityUnits": 4, "WriteCapacityUnits": 7}});
     let update = UpdateTable::parse(less.to_string().as_bytes()).expect("a good update").change();
     for change in [Change::TableReady { id, version: 1 }, update] {
         catalog.step(change, &Stamp { now_ms: 1_750 }).expect("the change is made");
@@ -426,13 +429,15 @@ fn a_table_made_again_has_another_id() {
 
 #[test]
 fn lists_are_paged() {
-    let bodies: Vec<String> =
-        (0..5).map(|number| with(plain(), json!({"TableName": format!("t-{number}")}))).collect();
+    let bodies: Vec<String> = (0..5).map(|number| with(plain(), json!({"TableName": format!("t-{number}")}))).collect();
     let catalog = catalog(&bodies);
     for (body, expected) in [
         (json!({}), json!({"TableNames": ["t-0", "t-1", "t-2", "t-3", "t-4"]})),
         (json!({"Limit": 2}), json!({"TableNames": ["t-0", "t-1"], "LastEvaluatedTableName": "t-1"})),
-        (json!({"Limit": 2, "ExclusiveStartTableName": "t-1"}), json!({"TableNames": ["t-2", "t-3"], "LastEvaluatedTableName": "t-3"})),
+        (
+            json!({"Limit": 2, "ExclusiveStartTableName": "t-1"}),
+            json!({"TableNames": ["t-2", "t-3"], "LastEvaluatedTableName": "t-3"}),
+        ),
         (json!({"Limit": 2, "ExclusiveStartTableName": "t-2x"}), json!({"TableNames": ["t-3", "t-4"]})),
         (json!({"ExclusiveStartTableName": "zzz"}), json!({"TableNames": []})),
     ] {

@@ -15,10 +15,7 @@ static TAG_INPUT: Structure =
 
 static UNTAG_INPUT: Structure = Structure {
     name: "UntagResourceInput",
-    members: &[
-        RESOURCE_ARN,
-        Member::required("TagKeys", &Shape::list(&Shape::String(Names::Length(1, 128)))),
-    ],
+    members: &[RESOURCE_ARN, Member::required("TagKeys", &Shape::list(&Shape::String(Names::Length(1, 128))))],
 };
 
 static LIST_INPUT: Structure = Structure {

@@ -44,8 +44,8 @@ impl UpdateTable {
         let members = request.members();
         let table = TableReference::read(members)?;
         table_members::refuse_stream(members)?;
-        let (on_demand_read, on_demand_write) = table_members::on_demand_throughput(members)?.unwrap_or_default();
-        let (warm_read_units, warm_write_units) = table_members::warm_throughput(members)?.unwrap_or_default();
+        let (on_demand_read, on_demand_write) = table_members::on_demand_throughput(members)?;
+        let (warm_read_units, warm_write_units) = table_members::warm_throughput(members)?;
         let update = TableUpdate {
             billing_mode: table_members::billing_mode(members),
             throughput: table_members::provisioned_throughput(members),
