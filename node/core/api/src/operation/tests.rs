@@ -5,6 +5,7 @@ mod mutations;
 mod order;
 mod pages_and_batches;
 mod refusals;
+mod walk;
 
 use crate::fuzz::parse_any;
 use crate::{ApiError, Wire};
