@@ -4,6 +4,7 @@ mod encoding;
 mod error;
 mod group;
 mod groups;
+mod heartbeats;
 mod link;
 mod log_store;
 mod members;

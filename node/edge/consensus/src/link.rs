@@ -2,6 +2,7 @@
 
 use crate::{
     encoding::{VoteRecord, decode, encode},
+    heartbeats,
     node::Node,
     raft_types::{RaftVote, Types, log_id, position},
     snapshot,
@@ -39,14 +40,29 @@ impl Links {
     pub(crate) fn new(node: &Arc<Node>, from: ReplicaId) -> Links {
         Links { node: Arc::downgrade(node), from }
     }
+
+    fn link(&self, target: u64, node: u64, cargo: Cargo) -> Link {
+        Link { node: self.node.clone(), from: self.from, to: ReplicaId(target), to_node: NodeId(node), cargo }
+    }
 }
 
 impl RaftNetworkFactory<Types> for Links {
     type Network = Link;
 
     async fn new_client(&mut self, target: u64, node: &u64) -> Link {
-        Link { node: self.node.clone(), from: self.from, to: ReplicaId(target), to_node: NodeId(*node) }
+        self.link(target, *node, Cargo::Entries)
     }
+
+    async fn new_heartbeat_client(&mut self, target: u64, node: &u64) -> Link {
+        self.link(target, *node, Cargo::Heartbeats)
+    }
+}
+
+/// What goes over a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Cargo {
+    Entries,
+    Heartbeats,
 }
 
 /// The way from one replica to another.
@@ -56,6 +72,7 @@ pub(crate) struct Link {
     pub(crate) from: ReplicaId,
     pub(crate) to: ReplicaId,
     pub(crate) to_node: NodeId,
+    cargo: Cargo,
 }
 
 type RpcResult<T> = Result<T, RPCError<Types>>;
@@ -80,7 +97,10 @@ impl Link {
 
     async fn call(&self, action: RPCTypes, message: Bytes, deadline: Duration) -> RpcResult<Response> {
         let node = self.node()?;
-        let answer = node.call(self.to_node, Service::Raft, message, deadline).await;
+        let answer = match self.cargo {
+            Cargo::Entries => node.call(self.to_node, Service::Raft, message, deadline).await,
+            Cargo::Heartbeats => heartbeats::send(&node, self.to_node, message).await,
+        };
         let answer = answer.map_err(|error| match error {
             stator_environment::NetworkError::TimedOut(_) => {
                 RPCError::Timeout(Timeout { action, id: self.from.0, target: self.to.0, timeout: deadline })

@@ -3,6 +3,7 @@
 use crate::{
     LogPosition,
     encoding::{VoteRecord, encode},
+    heartbeats,
     node::Node,
     raft_types::{log_id, position},
     replica::{Replica, Running},
@@ -11,10 +12,14 @@ use crate::{
     wire::{Request, RequestBody, Response, decode_entries, decode_request},
 };
 use bytes::Bytes;
+use futures::future::join_all;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse};
 use stator_environment::{BoxFuture, Handler};
 use stator_item::{NodeId, ReplicaId};
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 pub(crate) struct RaftMessages(pub(crate) Weak<Node>);
 
@@ -23,8 +28,25 @@ impl Handler for RaftMessages {
         let Some(node) = self.0.upgrade() else {
             return Box::pin(std::future::ready(Err("the node is closing".to_owned())));
         };
-        Box::pin(runtime::scope(node.environment.clone(), async move { Ok(encode(&answer(&node, body).await?)) }))
+        Box::pin(runtime::scope(node.environment.clone(), async move {
+            match heartbeats::split(body.clone()) {
+                Some(messages) => Ok(answer_together(&node, messages).await),
+                None => Ok(encode(&answer(&node, body).await?)),
+            }
+        }))
     }
+}
+
+/// Nobody's answer waits for long for a replica that is slow.
+async fn answer_together(node: &Node, messages: Vec<Bytes>) -> Bytes {
+    let patience = Duration::from_millis(node.settings.heartbeat_ms / 2);
+    let answers = messages.into_iter().map(|message| async {
+        match node.environment.timeout(patience, answer(node, message)).await {
+            Some(Ok(response)) => encode(&response),
+            Some(Err(_)) | None => Bytes::new(),
+        }
+    });
+    heartbeats::join(&join_all(answers).await)
 }
 
 async fn answer(node: &Node, body: Bytes) -> Result<Response, String> {
