@@ -80,7 +80,7 @@ impl Consumed {
         *self.indexes.entry(index).or_default() += units;
     }
 
-    /// A write of an item, with the index entries that it changed.
+    /// A write of an item, with the index entries that it wrote: one that moved was written twice.
     pub fn add_write(&mut self, written: &Written) {
         self.table += Units::of_write(written.old_bytes, written.new_bytes);
         for (index, old_bytes, new_bytes) in &written.index_bytes {

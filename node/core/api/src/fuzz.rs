@@ -2,8 +2,9 @@
 
 use crate::error_table::ApiError;
 use crate::operation::{
-    BatchGetItem, BatchWriteItem, DeleteItem, GetItem, ManyItems, OneItem, Operation, PutItem, Query, Scan, Tables,
-    UpdateItem,
+    BatchGetItem, BatchWriteItem, ChangeTags, CreateTable, DeleteItem, DeleteTable, DescribeEndpoints, DescribeLimits,
+    DescribeTable, GetItem, ListTables, ListTags, ManyItems, OneItem, Operation, PutItem, Query, Scan, Tables,
+    UpdateItem, UpdateTable,
 };
 use stator_catalog::{
     Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, TableClass, TableDescription, TableStatus,
@@ -32,8 +33,22 @@ pub fn parse_any(target: &str, body: &[u8]) -> Result<Vec<Command>, ApiError> {
             let commands = BatchWriteItem::parse(body)?.commands(&tables)?;
             Ok(commands.into_iter().map(|command| command.command).collect())
         }
-        _ => Ok(Vec::new()),
+        Operation::CreateTable => CreateTable::parse(body).map(nothing),
+        Operation::DeleteTable => DeleteTable::parse(body).map(nothing),
+        Operation::DescribeEndpoints => DescribeEndpoints::parse(body).map(nothing),
+        Operation::DescribeLimits => DescribeLimits::parse(body).map(nothing),
+        Operation::DescribeTable => DescribeTable::parse(body).map(nothing),
+        Operation::ListTables => ListTables::parse(body).map(nothing),
+        Operation::ListTagsOfResource => ListTags::parse(body).map(nothing),
+        Operation::TagResource => ChangeTags::parse_tag(body).map(nothing),
+        Operation::UntagResource => ChangeTags::parse_untag(body).map(nothing),
+        Operation::UpdateTable => UpdateTable::parse(body).map(nothing),
     }
+}
+
+/// Operations on tables are only parsed.
+fn nothing<T>(_input: T) -> Vec<Command> {
+    Vec::new()
 }
 
 fn one<T: OneItem>(body: &[u8], tables: &Tables) -> Result<Vec<Command>, ApiError> {

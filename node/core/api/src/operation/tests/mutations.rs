@@ -46,6 +46,18 @@ fn valid_requests() -> Vec<(&'static str, Json)> {
         ),
         ("BatchGetItem", json!({"RequestItems": {"music": {"Keys": [key], "ProjectionExpression": "title"}}})),
         ("BatchWriteItem", json!({"RequestItems": {"music": [{"PutRequest": {"Item": item}}]}})),
+        (
+            "CreateTable",
+            json!({"TableName": "new", "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{"AttributeName": "h", "KeyType": "HASH"}, {"AttributeName": "r", "KeyType": "RANGE"}],
+            "AttributeDefinitions": [{"AttributeName": "h", "AttributeType": "S"},
+                {"AttributeName": "r", "AttributeType": "N"}, {"AttributeName": "i", "AttributeType": "B"}],
+            "LocalSecondaryIndexes": [{"IndexName": "by_i", "Projection": {"ProjectionType": "ALL"},
+                "KeySchema": [{"AttributeName": "h", "KeyType": "HASH"}, {"AttributeName": "i", "KeyType": "RANGE"}]}],
+            "Tags": [{"Key": "k", "Value": "v"}]}),
+        ),
+        ("UpdateTable", json!({"TableName": "music", "DeletionProtectionEnabled": true})),
+        ("ListTables", json!({"Limit": 3, "ExclusiveStartTableName": "abc"})),
     ]
 }
 
