@@ -24,7 +24,8 @@ pub struct Written {
     pub attributes: Option<Bytes>,
     pub old_bytes: u64,
     pub new_bytes: u64,
-    /// Per local index that was written: sizes of the entry before and after. Equal entries are not written.
+    /// Per write of a local index: sizes of the entry before and after. Equal entries are not written; an entry that moves
+    /// within its index is deleted and put, which are two writes.
     pub index_bytes: Vec<(IndexNumber, u64, u64)>,
     /// Bytes of the item collection after the write, where asked for.
     pub collection_bytes: Option<u64>,

@@ -24,6 +24,21 @@ pub(super) struct IndexChange {
     pub new: Option<IndexEntry>,
 }
 
+impl IndexChange {
+    /// The writes that the change costs, as `Written::index_bytes` tells them.
+    pub(super) fn writes(&self) -> Vec<(IndexNumber, u64, u64)> {
+        match (&self.old, &self.new) {
+            (Some(old), Some(new)) if old.row_key != new.row_key => {
+                vec![(self.index, old.size as u64, 0), (self.index, 0, new.size as u64)]
+            }
+            (old, new) => {
+                let size = |entry: &Option<IndexEntry>| entry.as_ref().map_or(0, |entry| entry.size as u64);
+                vec![(self.index, size(old), size(new))]
+            }
+        }
+    }
+}
+
 /// What a value that no index can take is blamed on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writer {

@@ -122,6 +122,16 @@ fn only_changed_index_entries_are_written_and_reported() {
     let effects = evaluated.effects.expect("an update has effects");
     assert_eq!(effects.rows.len(), 2, "item and one entry; the collection keeps its size");
     assert!(effects.counts.is_empty());
+
+    let evaluated = leader.evaluate(&command("update a=1 r=1 SET n = :6"));
+    let Ok(Reply::Written(written)) = evaluated.reply else { panic!("an update is written") };
+    let moved: Vec<(bool, bool)> = written
+        .index_bytes
+        .iter()
+        .filter(|(index, _, _)| index.0 == 1)
+        .map(|(_, old_bytes, new_bytes)| (*old_bytes > 0, *new_bytes > 0))
+        .collect();
+    assert_eq!(moved, [(true, false), (false, true)], "an entry that moves is deleted and put");
 }
 
 #[test]

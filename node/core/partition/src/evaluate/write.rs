@@ -163,15 +163,11 @@ impl Images {
         collection_bytes: Option<u64>,
     ) -> Result<Written, ReadError> {
         let size = |image: &Option<Image>| image.as_ref().map_or(0, |image| image.size() as u64);
-        let entry_size = |entry: &Option<indexes::IndexEntry>| entry.as_ref().map_or(0, |entry| entry.size as u64);
         Ok(Written {
             attributes: returns::attributes(change, self.old.as_ref(), self.new.as_ref())?,
             old_bytes: size(&self.old),
             new_bytes: size(&self.new),
-            index_bytes: changed
-                .iter()
-                .map(|change| (change.index, entry_size(&change.old), entry_size(&change.new)))
-                .collect(),
+            index_bytes: changed.iter().flat_map(IndexChange::writes).collect(),
             collection_bytes,
         })
     }
