@@ -73,6 +73,16 @@ impl ApiError {
         ApiError::ResourceNotFound(format!("Requested resource not found: Table: {name} not found"))
     }
 
+    /// A mistake of ours, or an unknown outcome; SDKs send the request again.
+    pub fn internal() -> ApiError {
+        ApiError::Internal(INTERNAL.into())
+    }
+
+    /// Nothing was done; SDKs send the request again.
+    pub fn unavailable() -> ApiError {
+        ApiError::Unavailable(UNAVAILABLE.into())
+    }
+
     /// Whether a batch leaves the command unprocessed, for the client to send again, rather than failing.
     pub fn is_unprocessed(&self) -> bool {
         matches!(self, ApiError::Throttled(_) | ApiError::Unavailable(_) | ApiError::Internal(_))

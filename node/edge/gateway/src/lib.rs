@@ -1,1 +1,29 @@
-//! (empty)
+//! The HTTP edge: bytes -> request -> authenticate -> parse -> Door -> render -> bytes.
+//!
+//! Guarantees: every request that arrives whole is answered, a mistake in the program included (500); whatever waits is
+//! bounded in number, bytes and time, and what is too much is throttled before it costs anything; no secret, key or item
+//! reaches the log. Knows no replicas and no storage.
+
+mod admission;
+mod authentication;
+mod body;
+mod control;
+mod cors;
+mod dispatch;
+mod error;
+mod fan_out;
+mod gateway;
+mod metrics;
+mod probes;
+mod reply;
+mod request_id;
+mod serve;
+mod settings;
+mod tables;
+mod tls;
+
+pub use error::GatewayError;
+pub use gateway::{Gateway, GatewayParts, Ready};
+pub use settings::{Authentication, Settings};
+pub use tables::Tables;
+pub use tls::{Tls, TlsSettings};

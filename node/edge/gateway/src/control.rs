@@ -1,0 +1,169 @@
+//! Operations on tables: read from the catalog, or changes of it.
+
+use crate::{dispatch::Turn, fan_out, gateway::Gateway, tables::CatalogTest};
+use http::{header, request};
+use stator_api::{
+    ApiError, Operation,
+    arn::Owner,
+    operation::{
+        ChangeTags, CreateTable, DeleteTable, DescribeEndpoints, DescribeLimits, DescribeTable, ListTables, ListTags,
+        TableView, UpdateTable, table_json::Reply,
+    },
+};
+use stator_catalog::{Catalog, Change, Outcome, TableDescription, TableStatus};
+use stator_cluster::ChangeError;
+use stator_item::TableId;
+use stator_partition::reply::IndexCount;
+use std::{sync::Arc, time::Duration};
+
+/// So long a reply is held back for the work that it tells of. Clients ask at once whether it is done, then only every
+/// 20 s.
+const HOLD_TIME_MAX: Duration = Duration::from_secs(1);
+/// Longest time for counting a table's items.
+const COUNT_TIME_MAX: Duration = Duration::from_millis(500);
+
+impl Gateway {
+    /// Answers an operation on tables.
+    pub(crate) async fn control(
+        &self,
+        operation: Operation,
+        head: &request::Parts,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), ApiError> {
+        match operation {
+            Operation::CreateTable => self.create_table(turn).await,
+            Operation::UpdateTable => self.update_table(turn).await,
+            Operation::DeleteTable => self.delete_table(turn).await,
+            Operation::DescribeTable => self.describe_table(turn).await,
+            Operation::ListTables => {
+                ListTables::parse(turn.body)?.render(&self.tables.catalog(), &mut turn.out);
+                Ok(())
+            }
+            Operation::TagResource => self.change_tags(ChangeTags::parse_tag(turn.body)?, turn).await,
+            Operation::UntagResource => self.change_tags(ChangeTags::parse_untag(turn.body)?, turn).await,
+            Operation::ListTagsOfResource => self.list_tags(turn).await,
+            Operation::DescribeLimits => {
+                DescribeLimits::parse(turn.body)?.render(&mut turn.out);
+                Ok(())
+            }
+            Operation::DescribeEndpoints => {
+                let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+                let host = host.or(head.uri.authority().map(|authority| authority.as_str())).unwrap_or_default();
+                DescribeEndpoints::parse(turn.body)?.render(host, &mut turn.out);
+                Ok(())
+            }
+            Operation::BatchGetItem
+            | Operation::BatchWriteItem
+            | Operation::DeleteItem
+            | Operation::GetItem
+            | Operation::PutItem
+            | Operation::Query
+            | Operation::Scan
+            | Operation::UpdateItem => Err(ApiError::UnknownOperation),
+        }
+    }
+
+    async fn create_table(&self, turn: &mut Turn<'_>) -> Result<(), ApiError> {
+        let input = CreateTable::parse(turn.body)?;
+        let owner = self.owner()?;
+        owner.check(&input.table.given)?;
+        let table = self.change_table(input.change(None, Vec::new()), turn).await?;
+        self.hold(&|catalog| status(catalog, table.id) != Some(TableStatus::Creating)).await;
+        self.show(&table, Some(TableStatus::Creating), &[], Reply::TableDescription, turn)
+    }
+
+    async fn update_table(&self, turn: &mut Turn<'_>) -> Result<(), ApiError> {
+        let input = UpdateTable::parse(turn.body)?;
+        self.owner()?.check(&input.table.given)?;
+        let table = self.change_table(input.change(), turn).await?;
+        self.hold(&|catalog| status(catalog, table.id) != Some(TableStatus::Updating)).await;
+        let counts = self.count(&table).await;
+        self.show(&table, None, &counts, Reply::TableDescription, turn)
+    }
+
+    async fn delete_table(&self, turn: &mut Turn<'_>) -> Result<(), ApiError> {
+        let input = DeleteTable::parse(turn.body)?;
+        self.owner()?.check(&input.table.given)?;
+        let table = self.change_table(input.change(), turn).await?;
+        self.hold(&|catalog| status(catalog, table.id).is_none()).await;
+        self.show(&table, Some(TableStatus::Deleting), &[], Reply::TableDescription, turn)
+    }
+
+    async fn describe_table(&self, turn: &mut Turn<'_>) -> Result<(), ApiError> {
+        let input = DescribeTable::parse(turn.body)?;
+        self.owner()?.check(&input.table.given)?;
+        let table = self.door.table(&input.table.name, turn.deadline).await?.ok_or_else(|| input.not_found())?;
+        let counts = match table.status {
+            TableStatus::Active | TableStatus::Updating => self.count(&table).await,
+            TableStatus::Creating | TableStatus::Deleting => Vec::new(),
+        };
+        self.show(&table, None, &counts, Reply::Table, turn)
+    }
+
+    async fn change_tags(&self, input: ChangeTags, turn: &mut Turn<'_>) -> Result<(), ApiError> {
+        self.owner()?.check(&input.resource_arn)?;
+        self.change(input.change(), turn).await.map(|_| ())
+    }
+
+    async fn list_tags(&self, turn: &mut Turn<'_>) -> Result<(), ApiError> {
+        let input = ListTags::parse(turn.body)?;
+        self.owner()?.check(&input.resource_arn)?;
+        let table = self.door.table(&input.table, turn.deadline).await?;
+        input.render(&*table.ok_or_else(|| ApiError::table_not_found(&input.table))?, &mut turn.out);
+        Ok(())
+    }
+
+    /// Whose name ARNs bear. Before the cluster's first start is over there is none.
+    fn owner(&self) -> Result<Owner, ApiError> {
+        let catalog = self.tables.catalog();
+        let identity = catalog.identity().ok_or_else(ApiError::unavailable)?;
+        Ok(Owner { region: identity.region.clone(), account_id: identity.account_id.clone() })
+    }
+
+    async fn change(&self, change: Change, turn: &Turn<'_>) -> Result<Outcome, ApiError> {
+        self.tables.change(change, turn.deadline).await.map_err(|error| match error {
+            ChangeError::Refused(refusal) => refusal.into(),
+            // It may still be made.
+            ChangeError::DeadlinePassed => ApiError::internal(),
+        })
+    }
+
+    /// A change that has a table as its outcome.
+    async fn change_table(&self, change: Change, turn: &mut Turn<'_>) -> Result<Arc<TableDescription>, ApiError> {
+        match self.change(change, turn).await? {
+            Outcome::Table(table) => {
+                turn.table = Some(table.clone());
+                Ok(table)
+            }
+            Outcome::Unchanged | Outcome::Done | Outcome::Node(_) | Outcome::Planned(_) => Err(ApiError::internal()),
+        }
+    }
+
+    /// Waits until it is so, but not for long: the reply is the same.
+    async fn hold(&self, is_so: CatalogTest<'_>) {
+        self.tables.becomes(is_so, self.deadline(HOLD_TIME_MAX)).await;
+    }
+
+    async fn count(&self, table: &TableDescription) -> Vec<IndexCount> {
+        fan_out::counts(&*self.door, table, self.deadline(COUNT_TIME_MAX)).await
+    }
+
+    fn show(
+        &self,
+        table: &TableDescription,
+        status: Option<TableStatus>,
+        counts: &[IndexCount],
+        reply: Reply,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), ApiError> {
+        let owner = self.owner()?;
+        let now_ms = self.environment.clock.wall_ms();
+        TableView { table, status, counts, owner: &owner, now_ms }.render(reply, &mut turn.out);
+        Ok(())
+    }
+}
+
+/// The status of a table; `None`: it is gone.
+fn status(catalog: &Catalog, table: TableId) -> Option<TableStatus> {
+    catalog.table_by_id(table).map(|table| table.status)
+}

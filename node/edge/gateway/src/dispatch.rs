@@ -1,0 +1,98 @@
+//! From a request's body to a reply's: parse, find the table, ask the partition, render.
+
+use crate::fan_out::{self, consistency};
+use stator_api::{
+    ApiError, Operation,
+    operation::{
+        BatchGetItem, BatchWriteItem, DeleteItem, GetItem, ManyItems, OneItem, PutItem, Query, Scan, Tables as Named,
+        UpdateItem,
+    },
+};
+use stator_catalog::TableDescription;
+use stator_cluster::{Deadline, Door};
+use std::sync::Arc;
+
+/// What one request is answered with, and within what time.
+pub(crate) struct Turn<'a> {
+    pub door: &'a dyn Door,
+    pub body: &'a [u8],
+    pub deadline: Deadline,
+    /// The table, once it is known: for the trace.
+    pub table: Option<Arc<TableDescription>>,
+    /// The reply's body. Of no use after an error.
+    pub out: Vec<u8>,
+}
+
+impl Turn<'_> {
+    /// Answers an operation on items; `None`: it is one on tables.
+    pub async fn items(&mut self, operation: Operation) -> Option<Result<(), ApiError>> {
+        Some(match operation {
+            Operation::PutItem => self.one::<PutItem>().await,
+            Operation::GetItem => self.one::<GetItem>().await,
+            Operation::UpdateItem => self.one::<UpdateItem>().await,
+            Operation::DeleteItem => self.one::<DeleteItem>().await,
+            Operation::Query => self.many::<Query>().await,
+            Operation::Scan => self.many::<Scan>().await,
+            Operation::BatchGetItem => self.batch_get().await,
+            Operation::BatchWriteItem => self.batch_write().await,
+            Operation::CreateTable
+            | Operation::DeleteTable
+            | Operation::DescribeEndpoints
+            | Operation::DescribeLimits
+            | Operation::DescribeTable
+            | Operation::ListTables
+            | Operation::ListTagsOfResource
+            | Operation::TagResource
+            | Operation::UntagResource
+            | Operation::UpdateTable => return None,
+        })
+    }
+
+    async fn one<T: OneItem>(&mut self) -> Result<(), ApiError> {
+        let input = T::parse(self.body)?;
+        let table = self.find(input.table_name()).await?;
+        let routed = input.command(&table)?;
+        let read = consistency(input.consistency());
+        let outcome = self.door.submit(table.id, routed.token, routed.command, read, self.deadline).await;
+        input.render(&table, outcome, &mut self.out)
+    }
+
+    async fn many<T: ManyItems>(&mut self) -> Result<(), ApiError> {
+        let input = T::parse(self.body)?;
+        let table = self.find(input.table_name()).await?;
+        let mut paging = input.paging(&table)?;
+        fan_out::pages(self.door, &table, &mut paging, input.consistency(), self.deadline).await?;
+        paging.render(&table, &mut self.out)
+    }
+
+    async fn batch_get(&mut self) -> Result<(), ApiError> {
+        let input = BatchGetItem::parse(self.body)?;
+        let tables = self.find_all(input.table_names()).await?;
+        let outcomes = fan_out::batch(self.door, input.commands(&tables)?, self.deadline).await;
+        input.render(&tables, outcomes, &mut self.out)
+    }
+
+    async fn batch_write(&mut self) -> Result<(), ApiError> {
+        let input = BatchWriteItem::parse(self.body)?;
+        let tables = self.find_all(input.table_names()).await?;
+        let outcomes = fan_out::batch(self.door, input.commands(&tables)?, self.deadline).await;
+        input.render(&tables, outcomes, &mut self.out)
+    }
+
+    /// The table of that name, which must exist.
+    async fn find(&mut self, name: &str) -> Result<Arc<TableDescription>, ApiError> {
+        let table = self.door.table(name, self.deadline).await?.ok_or_else(ApiError::no_such_table)?;
+        self.table = Some(table.clone());
+        Ok(table)
+    }
+
+    /// All tables of a batch.
+    async fn find_all<'n>(&mut self, names: impl Iterator<Item = &'n str>) -> Result<Named, ApiError> {
+        let mut tables = Named::new();
+        for name in names {
+            let table = self.find(name).await?;
+            tables.insert(name.to_owned(), table);
+        }
+        Ok(tables)
+    }
+}

@@ -1,0 +1,37 @@
+//! The control plane as the edge needs it: reading the catalog, and changing it.
+
+use stator_catalog::{Catalog, Change, Outcome};
+use stator_cluster::{ChangeError, Deadline, Node};
+use stator_environment::BoxFuture;
+use std::sync::Arc;
+
+/// The catalog as this node sees it, and the way to its leader.
+///
+/// Two real users: a node of the cluster, and the tests of this crate.
+pub trait Tables: Send + Sync + 'static {
+    /// This node's copy, which may lag a little behind the leader's. Called for every request: must be cheap.
+    fn catalog(&self) -> Arc<Catalog>;
+
+    /// Has the catalog's leader make a change. When it was made, this node's copy shows it.
+    fn change(&self, change: Change, deadline: Deadline) -> BoxFuture<'_, Result<Outcome, ChangeError>>;
+
+    /// Waits until this node's copy satisfies `is_so`; `false`: not by the deadline.
+    fn becomes<'a>(&'a self, is_so: CatalogTest<'a>, deadline: Deadline) -> BoxFuture<'a, bool>;
+}
+
+/// Something that a catalog may be asked.
+pub type CatalogTest<'a> = &'a (dyn Fn(&Catalog) -> bool + Send + Sync);
+
+impl Tables for Node {
+    fn catalog(&self) -> Arc<Catalog> {
+        Node::catalog(self)
+    }
+
+    fn change(&self, change: Change, deadline: Deadline) -> BoxFuture<'_, Result<Outcome, ChangeError>> {
+        Box::pin(Node::change(self, change, deadline))
+    }
+
+    fn becomes<'a>(&'a self, is_so: CatalogTest<'a>, deadline: Deadline) -> BoxFuture<'a, bool> {
+        Box::pin(self.catalog_becomes(is_so, deadline))
+    }
+}
