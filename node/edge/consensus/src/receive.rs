@@ -138,13 +138,20 @@ fn answer_installing(replica: &Replica, request: &Request) -> Result<Response, S
     let RequestBody::Append { previous, .. } = request.body else {
         return Err("the replica is installing a snapshot".to_owned());
     };
-    match replica.log().summary().map_err(|error| error.to_string())?.vote {
-        Some(vote) if vote.term > request.vote.term => Ok(Response::HigherVote(vote)),
-        _ if replica.incoming.try_lock().is_ok_and(|incoming| incoming.is_none()) => Ok(match previous {
-            Some(_) => Response::Conflict,
-            None => Response::NeedsSnapshot,
-        }),
-        // The leader is sending one just now: nothing is lost.
-        _ => Err("the replica is installing a snapshot".to_owned()),
+    if let Some(vote) = replica.log().summary().map_err(|error| error.to_string())?.vote
+        && vote.term > request.vote.term
+    {
+        return Ok(Response::HigherVote(vote));
     }
+    // While a leader sends a snapshot it loses nothing by an error.
+    let busy = || "the replica is installing a snapshot".to_owned();
+    let mut incoming = replica.incoming.try_lock().map_err(|_| busy())?;
+    if incoming.as_ref().is_some_and(|incoming| !incoming.broke_off(request.vote, replica.node.now())) {
+        return Err(busy());
+    }
+    *incoming = None;
+    Ok(match previous {
+        Some(_) => Response::Conflict,
+        None => Response::NeedsSnapshot,
+    })
 }

@@ -14,7 +14,10 @@ use crate::{
 use bytes::Bytes;
 use stator_environment::{BoxFuture, DiskError, Handler};
 use stator_item::{NodeId, ReplicaId};
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 /// A snapshot of which some pieces have come.
 pub(crate) struct Incoming {
@@ -22,7 +25,20 @@ pub(crate) struct Incoming {
     next: u64,
     applied: Applied,
     sink: Box<dyn SnapshotSink>,
+    /// Whose snapshot it is, and when its last piece came, on the elapsed clock.
+    vote: VoteRecord,
+    heard_at: Duration,
 }
+
+impl Incoming {
+    /// Whether no piece will come any more, as far as can be seen from another message of a leader.
+    pub(crate) fn broke_off(&self, leader: VoteRecord, now: Duration) -> bool {
+        self.vote != leader || now > self.heard_at + IDLE_MAX
+    }
+}
+
+/// A sender that is silent for so long has to begin again.
+const IDLE_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) struct SnapshotMessages(pub(crate) Weak<Node>);
 
@@ -54,7 +70,7 @@ async fn answer(node: &Node, body: Bytes) -> Result<SnapshotResponse, String> {
                 *incoming = None;
                 *incoming = Some(begin(&replica, vote, transfer, head).await?);
             }
-            let taken = take(&mut incoming, transfer, number, piece);
+            let taken = take(&mut incoming, transfer, number, piece, node.now());
             if let Err(error) = taken {
                 *incoming = None;
                 return Err(error);
@@ -124,16 +140,23 @@ async fn begin(
     match begun.await {
         Ok(sink) => {
             let applied = Applied { position: Some(head.position), membership: head.membership };
-            Ok(Incoming { transfer, next: 0, applied, sink })
+            Ok(Incoming { transfer, next: 0, applied, sink, vote, heard_at: replica.node.now() })
         }
         Err(error) => Err(give_up(replica, &error)),
     }
 }
 
-fn take(incoming: &mut Option<Incoming>, transfer: u64, number: u64, piece: Bytes) -> Result<(), String> {
+fn take(
+    incoming: &mut Option<Incoming>,
+    transfer: u64,
+    number: u64,
+    piece: Bytes,
+    now: Duration,
+) -> Result<(), String> {
     match incoming {
         Some(current) if current.transfer == transfer && current.next == number => {
             current.next += 1;
+            current.heard_at = now;
             current.sink.chunk(piece).map_err(|error| error.to_string())
         }
         _ => Err("this is not the piece that comes next".to_owned()),

@@ -120,6 +120,22 @@ async fn run(seed: u64) -> (usize, u64) {
         writer.await.expect("a writer does not panic");
     }
     let acknowledged = acknowledged.lock().clone();
+    let report = tokio::spawn({
+        let world = world.clone();
+        async move {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            for number in 1..=NODES {
+                let world = world.lock();
+                let group = world.try_group(number);
+                println!(
+                    "node {number}: {} payloads, first entry {:?}, {:?}",
+                    world.state(number).payloads().len(),
+                    world.log(number).first(replica(number)),
+                    group.map(|group| (group.status(), group.failed())),
+                );
+            }
+        }
+    });
     // Whoever sleeps is woken by a use, as its owner would do; so is who does not know that its leader died.
     let lists = wait("all replicas to agree", || {
         let world = world.lock();
@@ -133,6 +149,7 @@ async fn run(seed: u64) -> (usize, u64) {
         (all && lists.iter().all(|list| *list == lists[0])).then_some(lists)
     })
     .await;
+    report.abort();
     let once: BTreeSet<_> = lists[0].iter().collect();
     assert_eq!(once.len(), lists[0].len(), "applied twice");
     assert!(!leases.is_finished(), "the watcher saw two leases");
