@@ -1,8 +1,14 @@
 //! A whole cluster in one process, on simulated time, from one seed. Runs the product's own code; only the seams of
 //! `environment` are replaced.
 
+pub mod client;
 pub mod clock;
+pub mod cluster;
+pub mod disk;
+pub mod faults;
 pub mod network;
+pub mod replicas;
+pub mod run;
 pub mod tasks;
 mod trace_hash;
 pub mod world;
