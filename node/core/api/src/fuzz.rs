@@ -15,7 +15,8 @@ use stator_partition::Command;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a request on items asks of partitions, or why it is refused. Operations on tables ask nothing of partitions.
+/// What a request on items asks of partitions, or why it is refused. Operations on tables ask nothing of partitions, but are
+/// read as well.
 pub fn parse_any(target: &str, body: &[u8]) -> Result<Vec<Command>, ApiError> {
     let tables: Tables = [table()].into_iter().map(|table| (table.name.clone(), Arc::new(table))).collect();
     match Operation::from_target(target)? {

@@ -11,8 +11,13 @@ pub fn string_to_sign(
     date: &str,
     form: Form,
 ) -> String {
-    let hash = hex::encode(Sha256::digest(canonical_request(request, signed_headers, form)));
-    [ALGORITHM, date, scope, &hash].join("\n")
+    let mut text = String::with_capacity(192);
+    for line in [ALGORITHM, date, scope] {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push_str(hexadecimal(&Sha256::digest(canonical_request(request, signed_headers, form)).into()).as_str());
+    text
 }
 
 pub(super) fn canonical_request(request: &SignedRequest<'_>, signed_headers: &[&str], form: Form) -> Vec<u8> {
@@ -37,12 +42,27 @@ pub(super) fn canonical_request(request: &SignedRequest<'_>, signed_headers: &[&
         lower(name, &mut out);
     }
     out.push(b'\n');
-    out.extend_from_slice(hex::encode(Sha256::digest(request.body)).as_bytes());
+    out.extend_from_slice(hexadecimal(&Sha256::digest(request.body).into()).as_bytes());
     out
 }
 
+/// A hash in lower-case hexadecimal.
+pub(super) fn hexadecimal(hash: &[u8; 32]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(64);
+    for byte in hash {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
 fn lower(name: &str, out: &mut Vec<u8>) {
-    out.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
+    let start = out.len();
+    out.extend_from_slice(name.as_bytes());
+    if let Some(copied) = out.get_mut(start..) {
+        copied.make_ascii_lowercase();
+    }
 }
 
 /// Dot segments and repeated slashes removed, then escaped (again: the path is as sent, and the rule is to escape twice).
@@ -100,8 +120,13 @@ fn header_values(request: &SignedRequest<'_>, name: &str, out: &mut Vec<u8>) {
         if position > 0 {
             out.push(b',');
         }
+        let value = value.trim_ascii();
+        if !value.windows(2).any(|pair| pair == b"  ") {
+            out.extend_from_slice(value);
+            continue;
+        }
         let mut blank = false;
-        for &byte in value.trim_ascii() {
+        for &byte in value {
             if byte != b' ' || !blank {
                 out.push(byte);
             }

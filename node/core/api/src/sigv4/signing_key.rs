@@ -1,6 +1,6 @@
 //! The key that signs for one secret, day, region and service; and a bounded store of derived ones.
 
-use super::{ALGORITHM, SERVICE, TERMINATOR};
+use super::{ALGORITHM, SERVICE, TERMINATOR, canonical::hexadecimal};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -40,7 +40,7 @@ impl SigningKey {
         debug_assert!(string_to_sign.starts_with(ALGORITHM), "only strings to sign are signed");
         let mut mac = self.0.clone();
         mac.update(string_to_sign.as_bytes());
-        hex::encode(mac.finalize().into_bytes())
+        hexadecimal(&mac.finalize().into_bytes().into())
     }
 }
 

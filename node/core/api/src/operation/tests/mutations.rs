@@ -48,16 +48,23 @@ fn valid_requests() -> Vec<(&'static str, Json)> {
         ("BatchWriteItem", json!({"RequestItems": {"music": [{"PutRequest": {"Item": item}}]}})),
         (
             "CreateTable",
-            json!({"TableName": "new", "BillingMode": "PAY_PER_REQUEST",
-            "KeySchema": [{"AttributeName": "h", "KeyType": "HASH"}, {"AttributeName": "r", "KeyType": "RANGE"}],
-            "AttributeDefinitions": [{"AttributeName": "h", "AttributeType": "S"},
-                {"AttributeName": "r", "AttributeType": "N"}, {"AttributeName": "i", "AttributeType": "B"}],
-            "LocalSecondaryIndexes": [{"IndexName": "by_i", "Projection": {"ProjectionType": "ALL"},
-                "KeySchema": [{"AttributeName": "h", "KeyType": "HASH"}, {"AttributeName": "i", "KeyType": "RANGE"}]}],
-            "Tags": [{"Key": "k", "Value": "v"}]}),
+            json!({"TableName": "music", "AttributeDefinitions": [
+                {"AttributeName": "artist", "AttributeType": "S"}, {"AttributeName": "track", "AttributeType": "N"},
+                {"AttributeName": "title", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "artist", "KeyType": "HASH"}, {"AttributeName": "track", "KeyType": "RANGE"}],
+            "LocalSecondaryIndexes": [{"IndexName": "by_title", "KeySchema": [
+                {"AttributeName": "artist", "KeyType": "HASH"}, {"AttributeName": "title", "KeyType": "RANGE"}],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["label"]}}],
+            "BillingMode": "PAY_PER_REQUEST", "OnDemandThroughput": {"MaxReadRequestUnits": 5},
+            "WarmThroughput": {"ReadUnitsPerSecond": 12_000}, "Tags": [{"Key": "k", "Value": "v"}],
+            "SSESpecification": {"Enabled": true}, "StreamSpecification": {"StreamEnabled": false}}),
         ),
-        ("UpdateTable", json!({"TableName": "music", "DeletionProtectionEnabled": true})),
-        ("ListTables", json!({"Limit": 3, "ExclusiveStartTableName": "abc"})),
+        (
+            "UpdateTable",
+            json!({"TableName": "music", "DeletionProtectionEnabled": true, "TableClass": "STANDARD",
+            "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2}}),
+        ),
+        ("ListTables", json!({"Limit": 5, "ExclusiveStartTableName": "music"})),
     ]
 }
 
