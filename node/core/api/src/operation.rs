@@ -177,7 +177,7 @@ fn check_serving(table: &TableDescription) -> Result<(), ApiError> {
 
 /// A partition answered another question.
 fn unexpected_reply() -> ApiError {
-    ApiError::Internal("Internal server error".into())
+    ApiError::internal()
 }
 
 /// `ConsumedCapacity` of a batch: one for each table.
