@@ -1,0 +1,140 @@
+//! Joining: how a node without a certificate gets one.
+
+use crate::{
+    dial::{Demand, dial},
+    error::TransportError,
+    hello::Caller,
+    lane::CONNECT_MAX,
+    secret::{Fingerprint, JoinSecret},
+    security::{certificate, stranger},
+};
+use rustls_pki_types::ServerName;
+use stator_environment::{BoxFuture, Environment};
+use stator_proto::join::{JoinReply, JoinRequest, join_client::JoinClient, join_server};
+use std::{sync::Arc, time::Duration};
+use tonic::{Code, Request, Response, Status};
+
+/// A request and its reply are small, except for the list of nodes.
+const REQUEST_BYTES_MAX: usize = 16 << 10;
+const REPLY_BYTES_MAX: usize = 1 << 20;
+
+/// What a joining node has to show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trust {
+    /// Nothing: it is on the machine of this node, which listens there only.
+    Loopback,
+    /// A token that the cluster gave out, in the request.
+    Token,
+}
+
+/// Why a node may not join.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The token is not right.
+    WrongToken,
+    /// The cluster cannot take this node; a sentence says why.
+    Impossible(String),
+    /// Not now, or not by this node.
+    Later(String),
+}
+
+/// Decides who joins, and makes it a node.
+pub trait Admission: Send + Sync + 'static {
+    /// Checks the token if `trust` demands one, gives the node its id, and signs its certificate.
+    fn admit(&self, request: JoinRequest, trust: Trust) -> BoxFuture<'static, Result<JoinReply, Refusal>>;
+}
+
+/// Asks the node at HOST:PORT to be let into its cluster, for at most `deadline`. Sets the request's token from the secret.
+///
+/// With a secret the connection is TLS, and the node must have a certificate of the secret's authority; without one both
+/// must be on loopback.
+pub async fn join(
+    environment: &Environment,
+    address: &str,
+    secret: Option<&JoinSecret>,
+    mut request: JoinRequest,
+    deadline: Duration,
+) -> Result<JoinReply, TransportError> {
+    let demand = match secret {
+        Some(secret) => {
+            request.token = secret.token.clone();
+            let any_name = ServerName::try_from("node.stator").expect("a constant that is a name");
+            Demand::Tls(stranger(secret.fingerprint)?, any_name)
+        }
+        None => Demand::Loopback,
+    };
+    if secret.is_none() && beyond_loopback(address).await {
+        return Err(TransportError::SecretNeeded(address.to_owned()));
+    }
+    let unreachable = |reason: String| TransportError::JoinUnreachable { address: address.to_owned(), reason };
+    let attempt = async {
+        let dialled = environment.timeout(CONNECT_MAX, dial(demand, address)).await;
+        let channel = dialled
+            .ok_or_else(|| unreachable("no connection in time".to_owned()))?
+            .map_err(|error| unreachable(explain(&error)))?;
+        let mut client = JoinClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
+        client.join(request).await.map(Response::into_inner).map_err(|status| refused(address, &status))
+    };
+    let reply =
+        environment.timeout(deadline, attempt).await.ok_or_else(|| unreachable("no answer in time".to_owned()))??;
+    if let Some(secret) = secret
+        && Fingerprint::of(&certificate(&reply.ca_pem)?) != secret.fingerprint
+    {
+        let reason = "the node gave out the certificate of another authority".to_owned();
+        return Err(TransportError::SecretWrong { address: address.to_owned(), reason });
+    }
+    Ok(reply)
+}
+
+/// Unknown names are left to the attempt itself.
+async fn beyond_loopback(address: &str) -> bool {
+    match tokio::net::lookup_host(address).await {
+        Ok(mut found) => found.any(|found| !found.ip().is_loopback()),
+        Err(_) => false,
+    }
+}
+
+fn explain(error: &std::io::Error) -> String {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::General(reason)) => reason.clone(),
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "the node speaks without TLS: it is on loopback, where no join secret is needed".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn refused(address: &str, status: &Status) -> TransportError {
+    let (address, reason) = (address.to_owned(), status.message().to_owned());
+    match status.code() {
+        Code::PermissionDenied => TransportError::SecretWrong { address, reason },
+        Code::FailedPrecondition => TransportError::JoinRefused { address, reason },
+        _ => TransportError::JoinUnreachable { address, reason },
+    }
+}
+
+/// The gRPC service.
+pub(crate) struct Joiner {
+    admission: Arc<dyn Admission>,
+}
+
+/// The service as it is added to the server.
+pub(crate) fn service(admission: Arc<dyn Admission>) -> join_server::JoinServer<Joiner> {
+    join_server::JoinServer::new(Joiner { admission }).max_decoding_message_size(REQUEST_BYTES_MAX)
+}
+
+#[tonic::async_trait]
+impl join_server::Join for Joiner {
+    async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinReply>, Status> {
+        let trust = match request.extensions().get::<Caller>() {
+            Some(Caller::Known) => Trust::Loopback,
+            Some(Caller::Stranger | Caller::Proven(_)) | None => Trust::Token,
+        };
+        let outcome = self.admission.admit(request.into_inner(), trust).await;
+        outcome.map(Response::new).map_err(|refusal| match refusal {
+            Refusal::WrongToken => Status::permission_denied("the join secret is not (or no longer) valid"),
+            Refusal::Impossible(reason) => Status::failed_precondition(reason),
+            Refusal::Later(reason) => Status::unavailable(reason),
+        })
+    }
+}
