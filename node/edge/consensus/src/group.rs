@@ -243,9 +243,7 @@ fn finish_proposal(
         }
         Ok(Err(_)) => Err(ProposeError::Lost),
         // The core let go of it. Whether it ended or goes on: nobody knows what became of the entry.
-        Err(_) if replica.running().is_some_and(|running| running.look(|metrics| is_alive(metrics))) => {
-            Err(ProposeError::Lost)
-        }
+        Err(_) if replica.running().is_some_and(|running| running.look(is_alive)) => Err(ProposeError::Lost),
         Err(_) => Err(ProposeError::Stopped),
     }
 }
