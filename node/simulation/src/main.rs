@@ -1,10 +1,13 @@
 //! `stator-sim`: runs seeds, and replays one.
 
 use clap::Parser;
+use parking_lot::Mutex;
 use stator_simulation::run::{Outcome, RunSettings, run};
 use std::{
+    ops::Range,
     path::PathBuf,
     process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -33,6 +36,9 @@ struct Arguments {
     /// Nodes of each cluster.
     #[arg(long, default_value_t = 3)]
     nodes: usize,
+    /// Runs at once; each is a thread of its own [default: the machine's cores].
+    #[arg(long)]
+    jobs: Option<usize>,
 }
 
 fn main() -> ExitCode {
@@ -43,29 +49,56 @@ fn main() -> ExitCode {
         keep_lines: arguments.trace.is_some(),
         ..RunSettings::default()
     };
-    let begun = Instant::now();
-    let mut total = Total::default();
-    let seeds: Box<dyn Iterator<Item = u64>> = match arguments.seed {
-        Some(seed) => Box::new(std::iter::once(seed)),
-        None if arguments.forever => Box::new(arguments.first..),
-        None => Box::new(arguments.first..arguments.first.saturating_add(arguments.seeds)),
+    let seeds = match arguments.seed {
+        Some(seed) => seed..seed.saturating_add(1),
+        None if arguments.forever => arguments.first..u64::MAX,
+        None => arguments.first..arguments.first.saturating_add(arguments.seeds),
     };
-    for seed in seeds {
-        let outcome = run(seed, &settings);
-        if let Some(file) = &arguments.trace
-            && let Err(error) = std::fs::write(file, outcome.lines.join("\n") + "\n")
-        {
-            eprintln!("the trace cannot be written to {}: {error}", file.display());
-            return ExitCode::FAILURE;
-        }
-        total.add(&outcome);
-        if !outcome.violations.is_empty() {
-            report(&outcome, &settings);
-            return ExitCode::FAILURE;
-        }
+    let begun = Instant::now();
+    let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    let (total, failed) = run_all(seeds, &settings, jobs);
+    if let Some(outcome) = failed {
+        report(&outcome, &settings);
+        write_trace(&arguments, &outcome);
+        return ExitCode::FAILURE;
+    }
+    if let Some(outcome) = &total.last {
+        write_trace(&arguments, outcome);
     }
     total.print(begun.elapsed());
     ExitCode::SUCCESS
+}
+
+/// Runs seeds until all have passed or one has failed. Each run has a runtime of its own, so they do not touch one another.
+fn run_all(seeds: Range<u64>, settings: &RunSettings, jobs: usize) -> (Total, Option<Outcome>) {
+    let (next, total, failed) = (AtomicU64::new(seeds.start), Mutex::new(Total::default()), Mutex::new(None));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end || failed.lock().is_some() {
+                        return;
+                    }
+                    let outcome = run(seed, settings);
+                    if outcome.violations.is_empty() {
+                        total.lock().add(outcome);
+                    } else {
+                        failed.lock().get_or_insert(outcome);
+                    }
+                }
+            });
+        }
+    });
+    (total.into_inner(), failed.into_inner())
+}
+
+fn write_trace(arguments: &Arguments, outcome: &Outcome) {
+    if let Some(file) = &arguments.trace
+        && let Err(error) = std::fs::write(file, outcome.lines.join("\n") + "\n")
+    {
+        eprintln!("the trace cannot be written to {}: {error}", file.display());
+    }
 }
 
 fn report(outcome: &Outcome, settings: &RunSettings) {
@@ -88,15 +121,17 @@ struct Total {
     failed: u64,
     unknown: u64,
     simulated: Duration,
+    last: Option<Outcome>,
 }
 
 impl Total {
-    fn add(&mut self, outcome: &Outcome) {
+    fn add(&mut self, outcome: Outcome) {
         self.runs += 1;
         self.succeeded += outcome.counts.succeeded;
         self.failed += outcome.counts.failed;
         self.unknown += outcome.counts.unknown;
         self.simulated += outcome.simulated;
+        self.last = Some(outcome);
     }
 
     fn print(&self, took: Duration) {
