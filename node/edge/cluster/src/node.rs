@@ -16,8 +16,8 @@ use crate::{
 };
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
-use stator_catalog::{Catalog, Change, ClusterIdentity, FIRST_NODE, FIRST_REPLICA, NodeStart, Outcome};
-use stator_consensus::{ConsensusError, Groups};
+use stator_catalog::{Catalog, CatalogRefusal, Change, ClusterIdentity, FIRST_NODE, FIRST_REPLICA, NodeStart, Outcome};
+use stator_consensus::{ConsensusError, Failure, Groups};
 use stator_environment::{BoxFuture, Environment, Network, RaftLog, Rows, Service, Task};
 use stator_item::NodeId;
 use std::{
@@ -77,6 +77,7 @@ impl Node {
         let NodeParts { node, start, founder, contacts, environment, network, rows, log, settings, failure } = parts;
         let metrics = Arc::new(Metrics::new(registry));
         let groups = Groups::new(settings.consensus, node, environment.clone(), network.clone(), log.clone(), registry);
+        environment.tasks.spawn("failure", Box::pin(tell_failure(groups.failure(), failure.clone())));
         let client = Arc::new(CatalogClient {
             node,
             environment: environment.clone(),
@@ -138,19 +139,21 @@ impl Node {
     /// Makes the cluster, or tells it of this start.
     async fn begin(&self, start: NodeStart, founder: Option<ClusterIdentity>) -> Result<(), ClusterError> {
         let deadline = self.deadline(BEGIN_MAX);
-        let change = match founder {
-            Some(identity) if self.client.node == FIRST_NODE => {
-                if let Some(seat) = self.client.seat() {
-                    seat.group.initialize(&[(FIRST_REPLICA, FIRST_NODE)], BEGIN_MAX).await?;
-                }
-                Change::InitCluster { identity, node: start }
+        if let Some(identity) = founder
+            && self.client.node == FIRST_NODE
+        {
+            if let Some(seat) = self.client.seat() {
+                seat.group.initialize(&[(FIRST_REPLICA, FIRST_NODE)], BEGIN_MAX).await?;
             }
-            _ => Change::UpdateNode { id: self.client.node, node: start },
-        };
-        match self.client.change(change, deadline).await {
-            Ok(_) | Err(ChangeError::Refused(stator_catalog::CatalogRefusal::AlreadyInitialised)) => Ok(()),
-            Err(error) => Err(error.into()),
+            match self.client.change(Change::InitCluster { identity, node: start.clone() }, deadline).await {
+                Ok(_) => return Ok(()),
+                // An earlier start made the cluster, and ended before it could remember that.
+                Err(ChangeError::Refused(CatalogRefusal::AlreadyInitialised)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        self.client.change(Change::UpdateNode { id: self.client.node, node: start }, deadline).await?;
+        Ok(())
     }
 
     /// The way in for commands.
@@ -248,6 +251,16 @@ async fn hand_over_to_any(group: &stator_consensus::Group, from: NodeId, alive: 
     match group.transfer(replica, HAND_OVER_MAX).await {
         Ok(()) | Err(ConsensusError::NotLeader { .. }) => {}
         Err(error) => tracing::warn!(partition = %group.partition(), %error, "leadership could not be handed over"),
+    }
+}
+
+/// A replica whose Raft core died ends the node.
+async fn tell_failure(mut died: watch::Receiver<Option<Failure>>, failure: Arc<watch::Sender<Option<String>>>) {
+    // An error says only that the groups are gone: the node is closing.
+    if let Ok(died) = died.wait_for(Option::is_some).await
+        && let Some(Failure { replica, reason }) = died.as_ref()
+    {
+        failure.send_replace(Some(format!("replica {replica} cannot go on: {reason}")));
     }
 }
 
