@@ -1,1 +1,42 @@
-fn main() {}
+//! The program `stator`: settings, wiring, subcommands, order of shutdown. What decides anything lives in other crates.
+
+// A change of the catalog is a future of many others, down into the Raft library.
+#![recursion_limit = "256"]
+
+mod access_key;
+mod admin;
+mod admission;
+mod assembly;
+mod commands;
+mod credentials;
+mod edge;
+mod error;
+mod identity;
+mod logging;
+mod membership;
+mod settings;
+mod show;
+mod shutdown;
+mod sockets;
+
+use error::ServerError;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let error = match settings::read(std::env::args_os()).and_then(commands::run) {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(error) => error,
+    };
+    match &error {
+        // Help and version go to the standard output and are no error.
+        ServerError::CommandLine(told) => {
+            // Nobody is left to be told of an output that was closed.
+            let _ = told.print();
+        }
+        error => eprintln!("{}", error.explain()),
+    }
+    ExitCode::from(error.exit_code())
+}

@@ -1,0 +1,166 @@
+//! The cluster's state, gathered from the catalog and from what each node that lives says of itself.
+
+use super::Administration;
+use futures::future::join_all;
+use stator_catalog::{Catalog, PartitionDescription, Role, TableDescription, TableStatus};
+use stator_cluster::{ReplicaReport, Report};
+use stator_item::{NodeId, PartitionId};
+use stator_proto::admin::{Node, Partition, Replica, StatusReply, StatusRequest, Storage, Table, replica};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one moment showed.
+struct Seen {
+    alive: BTreeSet<NodeId>,
+    reports: BTreeMap<NodeId, Report>,
+    /// By partition: each replica's node and report.
+    replicas: BTreeMap<PartitionId, Vec<(NodeId, ReplicaReport)>>,
+}
+
+impl Administration {
+    pub(super) async fn report(&self, request: StatusRequest) -> StatusReply {
+        let catalog = self.node.catalog();
+        let seen = self.look(&catalog).await;
+        let cluster = catalog.identity();
+        let own = seen.reports.get(&self.node.id());
+        let catalog_group = seen.reports_of(PartitionId::CATALOG).find(|(_, report)| report.leads);
+        let partitions: Vec<Partition> = catalog
+            .partitions()
+            .filter(|partition| partition.id != PartitionId::CATALOG)
+            .map(|partition| seen.partition(&catalog, partition))
+            .collect();
+        StatusReply {
+            cluster_id: cluster.map(|cluster| crate::identity::cluster_name(cluster.cluster_id)).unwrap_or_default(),
+            region: cluster.map(|cluster| cluster.region.clone()).unwrap_or_default(),
+            account_id: cluster.map(|cluster| cluster.account_id.clone()).unwrap_or_default(),
+            node_id: self.node.id().0,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            catalog_leader: catalog_group.map_or(0, |(node, _)| node.0),
+            catalog_applied_index: catalog_group.map_or(0, |(_, report)| report.applied_index),
+            uptime_seconds: self.environment.clock.elapsed().saturating_sub(self.started).as_secs(),
+            nodes: catalog.joined_nodes().map(|node| seen.node(node)).collect(),
+            tables: catalog.tables().map(|description| table(description, &partitions)).collect(),
+            warnings: seen.warnings(&catalog, &partitions),
+            storage: Some(self.storage(own)),
+            partitions: if request.without_partitions { Vec::new() } else { partitions },
+        }
+    }
+
+    async fn look(&self, catalog: &Catalog) -> Seen {
+        let alive = self.node.alive();
+        let asked = catalog.joined_nodes().filter(|node| alive.contains(&node.id)).map(|node| async {
+            let id = node.id;
+            self.node.report_of(id).await.map(|report| (id, report))
+        });
+        let reports: BTreeMap<NodeId, Report> = join_all(asked).await.into_iter().flatten().collect();
+        let mut replicas: BTreeMap<PartitionId, Vec<(NodeId, ReplicaReport)>> = BTreeMap::new();
+        for (node, report) in &reports {
+            for replica in &report.replicas {
+                replicas.entry(replica.partition).or_default().push((*node, replica.clone()));
+            }
+        }
+        Seen { alive, reports, replicas }
+    }
+
+    fn storage(&self, own: Option<&Report>) -> Storage {
+        // Figures for people: what cannot be read is shown as nothing.
+        let free_bytes = rustix::fs::statvfs(&self.data).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        Storage {
+            log_bytes: own.map_or(0, |report| report.log_bytes),
+            rows_bytes: own.map_or(0, |report| report.rows_bytes),
+            free_bytes,
+            memory_max_bytes: self.memory_bytes,
+            ..Storage::default()
+        }
+    }
+}
+
+impl Seen {
+    fn reports_of(&self, partition: PartitionId) -> impl Iterator<Item = &(NodeId, ReplicaReport)> {
+        self.replicas.get(&partition).into_iter().flatten()
+    }
+
+    fn node(&self, node: &stator_catalog::NodeDescription) -> Node {
+        let report = self.reports.get(&node.id);
+        let replicas = report.map(|report| report.replicas.as_slice()).unwrap_or_default();
+        Node {
+            id: node.id.0,
+            address: node.start.peer_address.clone(),
+            client_address: node.start.client_address.clone(),
+            zone: node.start.zone.clone(),
+            version: node.start.version.clone(),
+            alive: self.alive.contains(&node.id) && report.is_some(),
+            heard_ms_ago: 0,
+            replicas: replicas.len() as u64,
+            leaders: replicas.iter().filter(|replica| replica.leads).count() as u64,
+            start_counter: node.start.start_counter,
+        }
+    }
+
+    fn partition(&self, catalog: &Catalog, partition: &PartitionDescription) -> Partition {
+        let reports: Vec<_> = self.reports_of(partition.id).collect();
+        // Two may claim it for a moment; the higher term is right.
+        let leader = reports.iter().filter(|(_, report)| report.leads).max_by_key(|(_, report)| report.term);
+        let replicas = partition.members.iter().map(|member| {
+            let report = reports.iter().find(|(_, report)| report.replica == member.replica).map(|(_, report)| report);
+            let is_leader = leader.is_some_and(|(_, leader)| leader.replica == member.replica);
+            let role = match member.role {
+                _ if is_leader => replica::Role::Leader,
+                Role::Voter => replica::Role::Voter,
+                Role::Learner => replica::Role::Learner,
+            };
+            Replica {
+                id: member.replica.0,
+                node: member.node.0,
+                role: role.into(),
+                applied_index: report.map(|report| report.applied_index),
+                last_log_index: report.map(|report| report.last_index),
+                lag: report
+                    .zip(leader)
+                    .map(|(report, (_, leader))| leader.last_index.saturating_sub(report.applied_index)),
+            }
+        });
+        let most = leader.or(reports.first());
+        Partition {
+            id: partition.id.0,
+            table_id: partition.table.0,
+            table: catalog.table_by_id(partition.table).map(|table| table.name.clone()).unwrap_or_default(),
+            first_token: partition.tokens.first.0,
+            last_token: partition.tokens.last.0,
+            epoch: partition.epoch,
+            leader: leader.map_or(0, |(node, _)| node.0),
+            items: most.map_or(0, |(_, report)| report.items),
+            bytes: most.map_or(0, |(_, report)| report.bytes),
+            asleep: most.is_some_and(|(_, report)| report.asleep),
+            replicas: replicas.collect(),
+        }
+    }
+
+    fn warnings(&self, catalog: &Catalog, partitions: &[Partition]) -> Vec<String> {
+        let dead = catalog.joined_nodes().filter(|node| !self.alive.contains(&node.id)).map(|node| {
+            format!("node {0} does not answer: start it again, or give it up with `stator nodes remove {0}`", node.id)
+        });
+        let leaderless = partitions.iter().filter(|partition| partition.leader == 0).count();
+        let leaderless = (leaderless > 0).then(|| {
+            format!("{leaderless} partitions have no leader now: more than half of their replicas must be up")
+        });
+        dead.chain(leaderless).collect()
+    }
+}
+
+fn table(table: &TableDescription, partitions: &[Partition]) -> Table {
+    let own = || partitions.iter().filter(|partition| partition.table_id == table.id.0);
+    let status = match table.status {
+        TableStatus::Creating => "CREATING",
+        TableStatus::Active => "ACTIVE",
+        TableStatus::Updating => "UPDATING",
+        TableStatus::Deleting => "DELETING",
+    };
+    Table {
+        id: table.id.0,
+        name: table.name.clone(),
+        status: status.to_owned(),
+        partitions: own().count() as u64,
+        items: own().map(|partition| partition.items).sum(),
+        bytes: own().map(|partition| partition.bytes).sum(),
+    }
+}

@@ -1,0 +1,40 @@
+//! The subcommands: two run a node, the others ask one.
+
+mod connection;
+mod dev;
+mod join_secret;
+mod keys;
+mod nodes;
+mod start;
+mod status;
+
+use crate::{
+    error::ServerError,
+    settings::{Cli, Command},
+};
+use std::future::Future;
+
+/// Does what the command line says, and returns when it is done.
+pub fn run(cli: Cli) -> Result<(), ServerError> {
+    match cli.command {
+        Command::Dev(settings) => dev::run(*settings),
+        Command::Start(settings) => start::run(*settings),
+        Command::Keys { command, target } => ask(keys::run(command, target)),
+        Command::Nodes { command, target } => ask(nodes::run(command, target)),
+        Command::JoinSecret { target } => ask(join_secret::run(target)),
+        Command::Status { target, json } => ask(status::run(target, json)),
+    }
+}
+
+/// One question to a running node needs one thread.
+fn ask(question: impl Future<Output = Result<(), ServerError>>) -> Result<(), ServerError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(ServerError::io("start the runtime"))?.block_on(question)
+}
+
+/// The runtime of a node.
+fn serving_runtime(threads: usize) -> Result<tokio::runtime::Runtime, ServerError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(threads).thread_name("stator").enable_all();
+    builder.build().map_err(ServerError::io("start the runtime"))
+}

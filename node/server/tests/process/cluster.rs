@@ -1,0 +1,133 @@
+//! Several nodes: they join, hold the data together, go and come again.
+
+use crate::{
+    client::{CREATE_TABLE, Key, done, has, put, table_is_active},
+    stator::{Stator, command, eventually, printed, refused, text},
+};
+use serde_json::Value;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Stdio,
+};
+
+fn status(data: &Path) -> Value {
+    serde_json::from_str(&printed(&["status", "--json", "--data", text(data)])).expect("JSON")
+}
+
+/// HOST:PORT for other nodes.
+fn peers(stator: &mut Stator) -> String {
+    stator.line().rsplit(' ').next().expect("a line").to_owned()
+}
+
+fn root_key(stator: &mut Stator) -> Key {
+    let lines: Vec<String> = (0..3).map(|_| stator.line()).collect();
+    Key::printed(&lines.join("\n"))
+}
+
+fn three_voters_everywhere(data: &Path) {
+    eventually("three voters of every partition, none behind", || {
+        let status = status(data);
+        let partitions = status["partitions"].as_array().cloned().unwrap_or_default();
+        !partitions.is_empty()
+            && partitions.iter().all(|partition| {
+                let replicas = partition["replicas"].as_array().cloned().unwrap_or_default();
+                replicas.len() == 3
+                    && replicas.iter().all(|replica| replica["role"] != "learner" && replica["lag"] == 0)
+            })
+    });
+}
+
+#[test]
+fn three_nodes_join_on_loopback_and_survive_a_crash() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = |name: &str| directory.path().join(name);
+    let mut one = Stator::start(&data("1"), &[]);
+    let address = peers(&mut one);
+    let key = root_key(&mut one);
+    done(&one.endpoint, Some(&key), "CreateTable", CREATE_TABLE);
+    table_is_active(&one.endpoint, Some(&key));
+    put(&one.endpoint, Some(&key), "alone");
+
+    let two = Stator::start(&data("2"), &["--join", &address]);
+    let three = Stator::start(&data("3"), &["--join", &address]);
+    assert!(has(&two.endpoint, Some(&key), "alone") && has(&three.endpoint, Some(&key), "alone"));
+    three_voters_everywhere(&data("1"));
+
+    one.crash();
+    put(&two.endpoint, Some(&key), "without one");
+    assert!(has(&three.endpoint, Some(&key), "without one"));
+    eventually("a warning about the dead node", || status(&data("2"))["warnings"].to_string().contains("node 1"));
+
+    let one = Stator::start(&data("1"), &["--join", &address]);
+    assert!(has(&one.endpoint, Some(&key), "without one"));
+    for node in [&one, &two, &three] {
+        node.signal("-TERM");
+    }
+    for node in [one, two, three] {
+        assert_eq!(node.ended().0, Some(0));
+    }
+}
+
+#[test]
+fn beyond_loopback_a_node_joins_with_the_secret_only() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = |name: &str| directory.path().join(name);
+    // All addresses, and so beyond loopback, but called on this machine.
+    let beyond = |name: &str, more: &[&str]| {
+        let port = free_port();
+        let (listen, advertise) = (format!("0.0.0.0:{port}"), format!("127.0.0.1:{port}"));
+        let mut start =
+            command(&["start", "--listen", "127.0.0.1:0", "--data", text(&data(name)), "--log-level", "warn"]);
+        start.args(["--peer-listen", &listen, "--peer-advertise", &advertise]).args(more);
+        (start, advertise)
+    };
+    let (start, address) = beyond("1", &[]);
+    let mut one = Stator::spawn(start);
+    peers(&mut one);
+    let key = root_key(&mut one);
+
+    let (mut without, _) = beyond("2", &["--join", &address]);
+    let mut stranger = without.stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut said = String::new();
+    BufReader::new(stranger.stderr.take().expect("it is piped")).read_line(&mut said).expect("readable");
+    assert!(said.contains("--join-secret-file"), "{said}");
+    stranger.kill().expect("it still tries");
+    stranger.wait().expect("it is our child");
+
+    let secret = directory.path().join("join-secret");
+    let printed = printed(&["join-secret", "--data", text(&data("1"))]);
+    let guessed = format!("{}{}", "0".repeat(64), &printed[64..]);
+    fs::write(&secret, guessed).expect("written");
+    let (mut wrong, _) = beyond("2", &["--join", &address, "--join-secret-file", text(&secret)]);
+    let output = wrong.output().expect("it runs");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not (or no longer) valid"));
+
+    fs::write(&secret, printed).expect("written");
+    let (right, _) = beyond("2", &["--join", &address, "--join-secret-file", text(&secret)]);
+    let two = Stator::spawn(right);
+    done(&two.endpoint, Some(&key), "ListTables", "{}");
+}
+
+#[test]
+fn a_removed_node_stops_and_a_copied_directory_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = |name: &str| directory.path().join(name);
+    let mut one = Stator::start(&data("1"), &[]);
+    let address = peers(&mut one);
+    let two = Stator::start(&data("2"), &["--join", &address]);
+    let said = refused(&["dev", "--data", text(&data("1")), "--listen", "127.0.0.1:0"], 1);
+    assert!(said.contains("in use"), "{said}");
+    printed(&["nodes", "remove", "2", "--data", text(&data("1"))]);
+    assert_eq!(two.ended().0, Some(1));
+    let again = ["start", "--log-level", "error", "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"];
+    let said = refused(&[&again[..], &["--data", text(&data("2"))]].concat(), 1);
+    assert!(said.contains("removed"), "{said}");
+}
+
+/// One that nobody listens on at this moment.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it is bound").port()
+}
