@@ -120,11 +120,13 @@ impl Cluster {
         let process = Process { life, environment: environment.clone(), node: Arc::default() };
         machine.process = Some(process.clone());
         let (sender, receiver) = oneshot::channel();
+        let world = self.world.clone();
         environment.tasks.spawn(
             "node",
             Box::pin(async move {
                 let started = Node::start(parts, &mut Registry::default()).await;
                 let result = started.map(|node| *process.node.lock() = Some(node)).map_err(|error| error.to_string());
+                world.note(|| format!("node {id} has started: {result:?}"));
                 // Nobody waits for a process that comes up by itself.
                 let _ = sender.send(result);
             }),

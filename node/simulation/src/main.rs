@@ -36,6 +36,9 @@ struct Arguments {
     /// Nodes of each cluster.
     #[arg(long, default_value_t = 3)]
     nodes: usize,
+    /// What the nodes log, to standard error; for example debug, or warn,stator_consensus=trace.
+    #[arg(long)]
+    log: Option<String>,
     /// Runs at once; each is a thread of its own [default: the machine's cores].
     #[arg(long)]
     jobs: Option<usize>,
@@ -43,6 +46,9 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(filter) = &arguments.log {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    }
     let settings = RunSettings {
         torment: Duration::from_secs(arguments.seconds),
         nodes_count: arguments.nodes,

@@ -88,9 +88,31 @@ async fn unfold(seed: u64, settings: &RunSettings) -> Outcome {
     Outcome { seed, violations, counts, fingerprint, simulated, lines }
 }
 
+/// Every seed has numbers of its own: tiny logs make snapshots, short rests make groups sleep, tiny batches make many entries.
+fn vary(world: &World, settings: &RunSettings) -> AllSettings {
+    let mut varied = settings.cluster.clone();
+    world.throw(|dice| {
+        if dice.chance(500) {
+            varied.consensus.log_entries_kept = 1 + dice.below(50);
+            varied.consensus.purge_every_ms = 200 + dice.below(2_000);
+            varied.consensus.snapshot_piece_bytes = 256 + dice.below(8_192) as usize;
+        }
+        if dice.chance(500) {
+            varied.consensus.sleep_after_ms = Some(500 + dice.below(2_000));
+        }
+        if dice.chance(300) {
+            varied.replica.entries_in_flight_max = 1 + dice.below(8) as usize;
+        }
+        if dice.chance(200) {
+            varied.replica.lease_reads = false;
+        }
+    });
+    varied
+}
+
 async fn live(world: &Arc<World>, settings: &RunSettings, workload: &Arc<RegisterWorkload>) -> Result<(), String> {
     let wires = Wires::new(world.clone(), Weather::default());
-    let cluster = Cluster::new(world.clone(), wires, settings.cluster.clone());
+    let cluster = Cluster::new(world.clone(), wires, vary(world, settings));
     let first = cluster.add(1.0).await?;
     let table = create_table(&cluster, first, "registers").await?;
     let until = world.now() + settings.torment;

@@ -6,7 +6,7 @@ mod machine;
 mod messages;
 mod watching;
 
-pub(crate) use client::CatalogClient;
+pub(crate) use client::{CatalogClient, wake};
 pub use copy::Copy;
 pub(crate) use messages::{Answer, Message, decode, encode};
 pub use messages::{ReplicaReport, Report};

@@ -36,11 +36,22 @@ const BEGIN_MAX: Duration = Duration::from_secs(60);
 const HAND_OVER_MAX: Duration = Duration::from_secs(2);
 
 /// Numbers of the three crates that make a node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AllSettings {
     pub cluster: Settings,
     pub replica: stator_replica::Settings,
     pub consensus: stator_consensus::Settings,
+}
+
+impl Default for AllSettings {
+    fn default() -> AllSettings {
+        let consensus = stator_consensus::Settings {
+            // The largest effects of one command fit an entry.
+            entry_bytes_max: stator_partition::pack::ENTRY_BYTES_MAX,
+            ..stator_consensus::Settings::default()
+        };
+        AllSettings { cluster: Settings::default(), replica: stator_replica::Settings::default(), consensus }
+    }
 }
 
 /// What a node is made of.

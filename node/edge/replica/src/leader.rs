@@ -13,7 +13,7 @@ mod reign;
 use crate::{mailbox::Waiting, shared::Shared};
 use futures::{StreamExt, stream::FuturesUnordered};
 use reign::{Answer, Reign};
-use stator_consensus::{Group, Leadership, ProposeError};
+use stator_consensus::{Group, Leadership, ProposeError, Wakefulness};
 use stator_environment::BoxFuture;
 use stator_item::Timestamp;
 use stator_partition::{Command, CommandId, Refusal, effects::EntryNumber};
@@ -43,6 +43,8 @@ pub(crate) struct Leader {
     /// committed, and what was evaluated on its successor must not take it for the other.
     numbered: (u64, EntryNumber),
     proposals: FuturesUnordered<BoxFuture<'static, Result<(), ProposeError>>>,
+    /// Commands that came while the group slept, and the call that wakes it: a sleeping leader can propose nothing.
+    waking: Option<(Vec<Waiting>, BoxFuture<'static, bool>)>,
     /// Replies that wait for a quorum to confirm the leadership under which they were evaluated.
     doubtful: FuturesUnordered<BoxFuture<'static, (Answer, bool)>>,
 }
@@ -53,6 +55,7 @@ enum Event {
     Proposal(Result<(), ProposeError>),
     Confirmed(Answer, bool),
     Commands,
+    Woken(bool),
     Mark,
     Closed,
 }
@@ -69,6 +72,7 @@ impl Leader {
             reign: None,
             numbered: (0, EntryNumber(0)),
             proposals: FuturesUnordered::new(),
+            waking: None,
             doubtful: FuturesUnordered::new(),
         }
     }
@@ -77,31 +81,42 @@ impl Leader {
     pub async fn run(mut self) {
         let mut progress = self.shared.progress.subscribe();
         let mut commands = Vec::with_capacity(COMMANDS_AT_ONCE);
-        let mut next_mark = self.shared.environment.clock.elapsed() + self.shared.settings.mark_every;
+        // Only after a command: a thousand quiet partitions have no timers.
+        let mut next_mark = None;
         loop {
             self.settle();
             let takes = self.takes_commands();
-            let until_mark = next_mark.saturating_sub(self.shared.environment.clock.elapsed());
+            let now = self.shared.environment.clock.elapsed();
+            let until_mark = next_mark.map_or(Duration::MAX, |at: Duration| at.saturating_sub(now));
             let event = tokio::select! {
                 biased;
                 changed = self.leadership.changed() => if changed.is_ok() { Event::Leadership } else { Event::Closed },
                 Some(outcome) = self.proposals.next() => Event::Proposal(outcome),
                 Some((answer, confirmed)) = self.doubtful.next() => Event::Confirmed(answer, confirmed),
+                woken = wait_for(&mut self.waking) => Event::Woken(woken),
                 // Only a leader that waits for the first entry of its term needs to hear of others.
                 changed = progress.changed(), if self.reign.is_none() && self.leadership.borrow().leads =>
                     if changed.is_ok() { Event::Applied } else { Event::Closed },
                 count = self.mailbox.recv_many(&mut commands, COMMANDS_AT_ONCE), if takes =>
                     if count == 0 { Event::Closed } else { Event::Commands },
-                () = self.shared.environment.sleep(until_mark), if self.reign.is_some() => Event::Mark,
+                () = self.shared.environment.sleep(until_mark), if next_mark.is_some() => Event::Mark,
             };
             match event {
                 Event::Leadership | Event::Applied => {}
                 Event::Proposal(outcome) => self.on_proposal(outcome),
                 Event::Confirmed(answer, confirmed) => self.on_confirmed(answer, confirmed),
-                Event::Commands => self.on_commands(&mut commands),
+                Event::Commands if self.is_asleep() => self.wake(std::mem::take(&mut commands)),
+                Event::Commands => {
+                    next_mark.get_or_insert(now + self.shared.settings.mark_every);
+                    self.on_commands(&mut commands);
+                }
+                Event::Woken(woken) => self.on_woken(woken),
                 Event::Mark => {
-                    next_mark = self.shared.environment.clock.elapsed() + self.shared.settings.mark_every;
-                    self.raise_mark();
+                    next_mark = None;
+                    // Not worth waking anybody: what is remembered does not grow in its sleep.
+                    if !self.is_asleep() {
+                        self.raise_mark();
+                    }
                 }
                 Event::Closed => {
                     self.end_reign("the replica is closed");
@@ -142,8 +157,32 @@ impl Leader {
         self.doubtful.clear();
     }
 
+    fn is_asleep(&self) -> bool {
+        self.reign.is_some() && self.group.wakefulness() == Wakefulness::Asleep
+    }
+
+    /// Wakes the group; the commands wait for it.
+    fn wake(&mut self, commands: Vec<Waiting>) {
+        let group = self.group.clone();
+        let woken = Box::pin(async move { group.read_index(CONFIRM_MAX).await.is_ok() });
+        self.waking = Some((commands, woken));
+    }
+
+    fn on_woken(&mut self, woken: bool) {
+        let Some((mut commands, _)) = self.waking.take() else { return };
+        if woken {
+            return self.on_commands(&mut commands);
+        }
+        for waiting in commands {
+            waiting.answer(Err(Refusal::Unavailable("its group could not be woken".to_owned())));
+        }
+    }
+
     /// A replica that does not lead takes commands only to refuse them; one that is about to lead lets them wait.
     fn takes_commands(&self) -> bool {
+        if self.waking.is_some() {
+            return false;
+        }
         match &self.reign {
             Some(reign) => reign.has_room(&self.shared.settings),
             None => !self.leadership.borrow().leads,
@@ -221,5 +260,13 @@ impl Leader {
         let birth = Timestamp { wall_ms: now_ms, counter: 0, node: 0 };
         reign.evaluate_own(&self.shared, id, birth, &Command::RaiseMark { birth_ms });
         self.propose();
+    }
+}
+
+/// Waits for the group to wake, if it is being woken; else for ever.
+async fn wait_for(waking: &mut Option<(Vec<Waiting>, BoxFuture<'static, bool>)>) -> bool {
+    match waking {
+        Some((_, woken)) => woken.await,
+        None => std::future::pending().await,
     }
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::{door::Deadline, error::ChangeError};
 use parking_lot::RwLock;
 use stator_catalog::{Change, Outcome, Stamp, encode_change};
-use stator_consensus::{Group, ProposeError};
+use stator_consensus::{ConsensusError, Group, ProposeError, Wakefulness};
 use stator_environment::{Environment, Network, Service};
 use stator_item::{NodeId, PartitionId};
 use std::{sync::Arc, time::Duration};
@@ -134,6 +134,9 @@ impl CatalogClient {
     async fn propose(&self, seat: &Seat, change: &Change, within: Duration) -> Answer {
         let at = Stamp { now_ms: self.environment.clock.wall_ms() };
         let payload = encode_change(change, &at);
+        if let Err(answer) = wake(&seat.group, within).await {
+            return answer;
+        }
         let proposal = self.environment.timeout(within, seat.group.propose(payload.into())).await;
         match proposal {
             Some(Ok(position)) => match seat.machine.outcome(position.index) {
@@ -144,5 +147,17 @@ impl CatalogClient {
             Some(Err(error)) => Answer::Failed(error.to_string()),
             None => Answer::Failed("the proposal took too long".to_owned()),
         }
+    }
+}
+
+/// A sleeping group takes no proposal: a round of messages wakes it.
+pub(crate) async fn wake(group: &Group, within: Duration) -> Result<(), Answer> {
+    if group.wakefulness() == Wakefulness::Awake {
+        return Ok(());
+    }
+    match group.read_index(within).await {
+        Ok(_) => Ok(()),
+        Err(ConsensusError::NotLeader { leader }) => Err(Answer::NotLeader { leader: leader.map(|(_, node)| node) }),
+        Err(error) => Err(Answer::Failed(error.to_string())),
     }
 }
