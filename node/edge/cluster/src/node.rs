@@ -7,6 +7,7 @@ use crate::{
     forward::ForwardHandler,
     heartbeat::Heartbeats,
     host::Host,
+    leftovers::remove_leftovers,
     lifecycle::Lifecycle,
     metrics::Metrics,
     placement::Placement,
@@ -137,6 +138,7 @@ impl Node {
         self.spawn("catalog", Box::pin(watching.run()));
         self.spawn("addresses", Box::pin(introduce_all(self.client.clone())));
         self.spawn("replicas", Box::pin(self.host.clone().run()));
+        self.spawn("leftovers", Box::pin(remove_leftovers(self.host.clone())));
         self.spawn("heartbeats", Box::pin(self.heartbeats.clone().run()));
         self.spawn("tables", Box::pin(lifecycle.run()));
         self.spawn("placement", Box::pin(self.placement.clone().run()));

@@ -15,6 +15,6 @@ mod shared;
 mod snapshot;
 
 pub use metrics::Metrics;
-pub use replica::{Parts, Replica, remove};
+pub use replica::{Parts, Replica, remove, stored_description};
 pub use request::{Consistency, Request};
 pub use settings::Settings;

@@ -7,16 +7,17 @@ use crate::{
     metrics::Metrics,
     read,
     request::{Consistency, Request},
+    rows::ViewedRows,
     settings::Settings,
-    shared::{Shared, every_range},
+    shared::{Shared, damaged, every_range},
     snapshot::remove_data,
 };
 use parking_lot::Mutex;
 use stator_catalog::PartitionDescription;
 use stator_consensus::{ConsensusError, Group, Groups, Leadership};
 use stator_environment::{DiskError, Environment, Rows};
-use stator_item::ReplicaId;
-use stator_partition::{Refusal, Reply, reply::IndexCount};
+use stator_item::{PartitionId, ReplicaId};
+use stator_partition::{PartitionState, Refusal, Reply, reply::IndexCount};
 use std::sync::{Arc, atomic::AtomicBool};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -140,4 +141,17 @@ pub fn remove(rows: &dyn Rows, description: &PartitionDescription) -> Result<(),
     let mut ranges = every_range(description);
     ranges.push((stator_environment::Family::State, crate::rows::own_range(description.id)));
     remove_data(rows, ranges)
+}
+
+/// Where the rows of a partition that is stored here lie; `None`: it has no state here. Its members are not known.
+pub fn stored_description(rows: &dyn Rows, partition: PartitionId) -> Result<Option<PartitionDescription>, DiskError> {
+    let view = ViewedRows(rows.view()?);
+    let state = PartitionState::load(partition, &view).map_err(damaged)?;
+    Ok(state.map(|state| PartitionDescription {
+        id: partition,
+        table: state.table(),
+        tokens: state.tokens(),
+        epoch: state.epoch(),
+        members: Vec::new(),
+    }))
 }
