@@ -20,6 +20,8 @@ mod request_id;
 mod serve;
 mod settings;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 pub use error::GatewayError;

@@ -29,6 +29,12 @@ impl Gateway {
                 Ok(()) => reply::text(StatusCode::OK, "ready\n", id),
                 Err(reason) => reply::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n"), id),
             },
+            // Where clients that spread their load find all nodes from any one (`stator-client`).
+            "/nodes" => {
+                let catalog = self.tables.catalog();
+                let nodes: Vec<&str> = catalog.joined_nodes().map(|node| node.start.client_address.as_str()).collect();
+                reply::text(StatusCode::OK, serde_json::json!({ "nodes": nodes }).to_string(), id)
+            }
             "/metrics" => {
                 let mut text = String::new();
                 if prometheus_client::encoding::text::encode(&mut text, &self.registry.lock()).is_err() {

@@ -11,6 +11,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
 };
+use stator_environment::BoxFuture;
 use std::{
     io,
     pin::pin,
@@ -87,7 +88,8 @@ impl Gateway {
             return;
         };
         self.metrics.accepted_connections.inc();
-        let (gateway, shutdown) = (self.clone(), shutdown.clone());
+        // A token of its own: connections look at it all the time and shall not meet at one lock.
+        let (gateway, shutdown) = (self.clone(), shutdown.child_token());
         let connection = async move {
             let _slot = slot;
             if let Err(reason) = gateway.connection(stream, tls, shutdown).await {
@@ -129,7 +131,13 @@ impl Gateway {
         self.speak(protocol, stream, shutdown).await
     }
 
-    async fn speak<S>(self: Arc<Self>, protocol: Protocol, stream: S, shutdown: CancellationToken) -> Result<(), String>
+    /// In a box: a connection that says nothing yet stays small.
+    fn speak<S>(
+        self: Arc<Self>,
+        protocol: Protocol,
+        stream: S,
+        shutdown: CancellationToken,
+    ) -> BoxFuture<'static, Result<(), String>>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -138,7 +146,7 @@ impl Gateway {
         let service = service_fn(move |request: Request<Incoming>| {
             counter.fetch_add(1, Ordering::Relaxed);
             let gateway = gateway.clone();
-            // In a box, so that a connection without a request stays small.
+            // In a box as well: it lives shorter than its connection.
             Box::pin(async move { gateway.handle(request).await })
         });
         let stream = TokioIo::new(stream);
@@ -149,7 +157,7 @@ impl Gateway {
                     .header_read_timeout(self.settings.head_wait_max)
                     .max_buf_size(READ_BYTES_MAX)
                     .serve_connection(stream, service);
-                Box::pin(self.drive(connection, &heard, &shutdown)).await
+                Box::pin(self.drive(connection, heard, shutdown))
             }
             Protocol::Http2 => {
                 let connection = http2::Builder::new(TokioExecutor::new())
@@ -159,13 +167,18 @@ impl Gateway {
                     .max_concurrent_streams(STREAMS_MAX)
                     .max_header_list_size(READ_BYTES_MAX as u32)
                     .serve_connection(stream, service);
-                Box::pin(self.drive(connection, &heard, &shutdown)).await
+                Box::pin(self.drive(connection, heard, shutdown))
             }
         }
     }
 
     /// Runs a connection until it ends, is idle for too long, or the shutdown; then requests under way may finish.
-    async fn drive<C>(&self, connection: C, heard: &AtomicU64, shutdown: &CancellationToken) -> Result<(), String>
+    async fn drive<C>(
+        self: Arc<Self>,
+        connection: C,
+        heard: Arc<AtomicU64>,
+        shutdown: CancellationToken,
+    ) -> Result<(), String>
     where
         C: GracefulConnection,
         C::Error: std::fmt::Display,

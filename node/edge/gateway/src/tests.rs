@@ -1,0 +1,9 @@
+//! The whole edge on a real listener, before partitions in memory.
+
+mod api;
+mod authentication;
+mod bodies;
+mod client;
+mod connections;
+mod partitions;
+mod world;
