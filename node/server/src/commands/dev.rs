@@ -17,7 +17,7 @@ const THREADS: usize = 2;
 const SEGMENT_BYTES: u64 = 16 << 20;
 
 pub fn run(settings: DevSettings) -> Result<(), ServerError> {
-    logging::start(&settings.logs, "warn")?;
+    logging::start(&settings.logs, "warn,openraft=error")?;
     if !settings.listen.ip().is_loopback() {
         return Err(ServerError::Usage(format!(
             "--listen {}: `stator dev` serves anybody and therefore listens on loopback only, such as 127.0.0.1:8000; on \
@@ -45,6 +45,8 @@ pub fn run(settings: DevSettings) -> Result<(), ServerError> {
         tls: None,
     };
     let place = if settings.ephemeral { "no data is kept".to_owned() } else { format!("data in {}", data.display()) };
+    // The allocator asks for huge pages, which double what an idle node occupies. Without this it is only larger.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     // The runtime ends before the temporary directory does.
     serving_runtime(THREADS)?.block_on(async {
         let signals = Signals::listen()?;

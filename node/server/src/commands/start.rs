@@ -15,7 +15,7 @@ use stator_transport::JoinSecret;
 use std::{fs, path::PathBuf, thread};
 
 pub fn run(settings: StartSettings) -> Result<(), ServerError> {
-    logging::start(&settings.logs, "info,openraft=warn")?;
+    logging::start(&settings.logs, "info,openraft=error")?;
     let blueprint = blueprint(settings)?;
     let threads = thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
     serving_runtime(threads)?.block_on(async {
