@@ -46,14 +46,14 @@ pub(crate) struct Leader {
     /// Commands that came while the group slept, and the call that wakes it: a sleeping leader can propose nothing.
     waking: Option<(Vec<Waiting>, BoxFuture<'static, bool>)>,
     /// Replies that wait for a quorum to confirm the leadership under which they were evaluated.
-    doubtful: FuturesUnordered<BoxFuture<'static, (Answer, bool)>>,
+    doubtful: FuturesUnordered<BoxFuture<'static, (Box<Answer>, bool)>>,
 }
 
 enum Event {
     Leadership,
     Applied,
     Proposal(Result<(), ProposeError>),
-    Confirmed(Answer, bool),
+    Confirmed(Box<Answer>, bool),
     Commands,
     Woken(bool),
     Mark,
@@ -104,7 +104,7 @@ impl Leader {
             match event {
                 Event::Leadership | Event::Applied => {}
                 Event::Proposal(outcome) => self.on_proposal(outcome),
-                Event::Confirmed(answer, confirmed) => self.on_confirmed(answer, confirmed),
+                Event::Confirmed(answer, confirmed) => self.on_confirmed(*answer, confirmed),
                 Event::Commands if self.is_asleep() => self.wake(std::mem::take(&mut commands)),
                 Event::Commands => {
                     next_mark.get_or_insert(now + self.shared.settings.mark_every);
@@ -240,7 +240,7 @@ impl Leader {
         let group = self.group.clone();
         self.doubtful.push(Box::pin(async move {
             let confirmed = group.read_index(CONFIRM_MAX).await.is_ok();
-            (answer, confirmed)
+            (Box::new(answer), confirmed)
         }));
     }
 
