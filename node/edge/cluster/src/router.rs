@@ -114,7 +114,7 @@ impl Router {
                 return self.host.node;
             }
             if let Some((_, leader)) = own.replica.leadership().leader
-                && journey.tries % 2 == 0
+                && journey.tries.is_multiple_of(2)
             {
                 return leader;
             }
