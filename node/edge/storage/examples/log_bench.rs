@@ -67,7 +67,7 @@ fn append_until(log: &FileLog, replica: ReplicaId, end: Instant) -> Vec<Duration
             break;
         }
         latencies.push(start.elapsed());
-        if index % 10_000 == 0 {
+        if index.is_multiple_of(10_000) {
             log.purge(replica, index - 1000, Bytes::new());
         }
     }

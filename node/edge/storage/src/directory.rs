@@ -12,6 +12,8 @@ use std::{
 /// The layout that this program writes, and the newest that it reads.
 const FORMAT_VERSION: u32 = 1;
 const FORMAT_PREFIX: &str = "stator data directory, format ";
+const RAFT_LOG: &str = "raft-log";
+const ROWS: &str = "rows";
 
 /// Why a directory cannot be used. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +60,7 @@ impl DataDirectory {
             }
             Some(_) => false,
             None => {
-                check_empty(path)?;
+                check_new(path)?;
                 true
             }
         };
@@ -84,11 +86,11 @@ impl DataDirectory {
     }
 
     pub fn log_path(&self) -> PathBuf {
-        self.path.join("raft-log")
+        self.path.join(RAFT_LOG)
     }
 
     pub fn rows_path(&self) -> PathBuf {
-        self.path.join("rows")
+        self.path.join(ROWS)
     }
 
     /// The log is opened before the rows: rows without any log have lost it, and with it the votes of this node.
@@ -138,12 +140,20 @@ fn read_format(path: &Path) -> Result<Option<u32>, DirectoryError> {
 }
 
 /// What a start that was cut short may have left, and what file systems bring along, does not make a directory foreign.
-fn check_empty(path: &Path) -> Result<(), DirectoryError> {
+/// The format version is written before any data, so data without it have lost it.
+fn check_new(path: &Path) -> Result<(), DirectoryError> {
     let failed = |error: io::Error| classify(path, "list the files", &error);
     for entry in fs::read_dir(path).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        if !["lock", "format.new", "raft-log", "rows", "lost+found"].iter().any(|known| name == *known) {
-            return Err(DirectoryError::NotOurs { path: show(path) });
+        let entry = entry.map_err(failed)?;
+        match entry.file_name().to_str() {
+            Some("lock" | "format.new" | "lost+found") => {}
+            Some(RAFT_LOG | ROWS) => {
+                if fs::read_dir(entry.path()).map_err(failed)?.next().is_some() {
+                    let reason = "the file `format` is missing".into();
+                    return Err(DirectoryError::Damaged { path: show(path), reason });
+                }
+            }
+            _ => return Err(DirectoryError::NotOurs { path: show(path) }),
         }
     }
     Ok(())
@@ -209,6 +219,8 @@ mod tests {
         fs::write(path.join("format"), format!("{FORMAT_PREFIX}{FORMAT_VERSION}\n")).expect("write");
         fs::write(path.join("rows/CURRENT"), "x").expect("write");
         assert!(error(&path).contains("the Raft log is missing"));
+        fs::remove_file(path.join("format")).expect("remove");
+        assert!(error(&path).contains("`format` is missing"));
 
         let foreign = parent.path().join("foreign");
         fs::create_dir(&foreign).expect("create");

@@ -4,7 +4,7 @@
 //! from then on its entries can be read from their segment and may leave the memory.
 
 use super::{
-    record::ENTRY_HEADER_BYTES,
+    record::{Change, ENTRY_HEADER_BYTES},
     replica_index::{Location, ReplicaIndex},
 };
 use bytes::Bytes;
@@ -196,12 +196,13 @@ impl Index {
         pieces
     }
 
-    /// The votes and purge marks that stand in a segment.
-    pub fn kept_in(&self, segment: u32) -> Vec<(ReplicaId, Option<Bytes>, Option<(u64, Bytes)>)> {
-        let kept = self.replicas.iter().filter_map(|(replica, log)| {
-            let vote = log.vote.clone().filter(|_| log.vote_segment == segment);
+    /// The votes and purge marks that stand in a segment, as the records that write them again.
+    pub fn kept_in(&self, segment: u32) -> Vec<(ReplicaId, Change)> {
+        let kept = self.replicas.iter().flat_map(|(replica, log)| {
+            let vote = log.vote.clone().filter(|_| log.vote_segment == segment).map(Change::Vote);
             let purged = log.purged.clone().filter(|_| log.purged_segment == segment);
-            (vote.is_some() || purged.is_some()).then_some((*replica, vote, purged))
+            let purged = purged.map(|(index, mark)| Change::Purge(index, mark));
+            vote.into_iter().chain(purged).map(|change| (*replica, change))
         });
         kept.collect()
     }

@@ -4,8 +4,9 @@
 use super::segment::{self, Prepared};
 use stator_environment::DiskError;
 use std::{
+    collections::VecDeque,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::mpsc::{Receiver, Sender, channel},
     thread::{self, JoinHandle},
 };
@@ -29,14 +30,14 @@ impl Keeper {
         let (outbox, prepared) = channel();
         let worker = directory.clone();
         let thread = thread::Builder::new().name("log-keeper".into()).spawn(move || {
+            let mut unneeded = VecDeque::new();
             for job in inbox {
                 match job {
                     // The log's thread may have stopped meanwhile.
                     Job::Prepare { capacity } => drop(outbox.send(segment::prepare(&worker, capacity))),
                     Job::Remove(path) => {
-                        if let Err(error) = segment::remove(&worker, &path) {
-                            tracing::warn!(%error, "an old log segment stays until the next start");
-                        }
+                        unneeded.push_back(path);
+                        remove_in_order(&worker, &mut unneeded);
                     }
                 }
             }
@@ -56,8 +57,9 @@ impl Keeper {
         self.prepare(capacity);
         self.asked = false;
         match self.prepared.recv() {
-            Ok(result) => result,
-            Err(_) => segment::prepare(&self.directory, capacity),
+            Ok(Ok(prepared)) => Ok(prepared),
+            // Reserving may have failed long ago: there may be space again.
+            Ok(Err(_)) | Err(_) => segment::prepare(&self.directory, capacity),
         }
     }
 
@@ -68,6 +70,17 @@ impl Keeper {
 
     fn send(&self, job: Job) -> bool {
         self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok())
+    }
+}
+
+/// Never a later one before an earlier one: a log with a gap between its segments is damaged.
+fn remove_in_order(directory: &Path, unneeded: &mut VecDeque<PathBuf>) {
+    while let Some(path) = unneeded.front() {
+        if let Err(error) = segment::remove(directory, path) {
+            tracing::warn!(%error, "an old log segment stays until the next one can go");
+            return;
+        }
+        unneeded.pop_front();
     }
 }
 

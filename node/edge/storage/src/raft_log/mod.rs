@@ -30,6 +30,7 @@ use stator_item::ReplicaId;
 use std::{
     collections::VecDeque,
     fs::File,
+    io,
     os::unix::fs::FileExt,
     path::Path,
     sync::Arc,
@@ -82,8 +83,11 @@ impl FileLog {
         let recovered = recover::recover(directory)?;
         let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), metrics });
         let writer = Writer::start(Arc::clone(&shared), directory, settings, recovered)?;
-        let thread = thread::Builder::new().name("raft-log".into()).spawn(move || writer.run());
-        let thread = thread.map_err(|error| file_error("start the log's thread", directory, &error))?;
+        FileLog::run(shared, writer).map_err(|error| file_error("start the log's thread", directory, &error))
+    }
+
+    fn run(shared: Arc<Shared>, writer: Writer) -> io::Result<FileLog> {
+        let thread = thread::Builder::new().name("raft-log".into()).spawn(move || writer.run())?;
         Ok(FileLog { shared, thread: Some(thread) })
     }
 

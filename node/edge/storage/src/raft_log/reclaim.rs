@@ -77,12 +77,8 @@ impl Writer {
         if kept.is_empty() {
             return Step::Drop(number, path);
         }
-        for (replica, vote, purged) in kept {
-            let vote = vote.map(Change::Vote);
-            let purged = purged.map(|(index, mark)| Change::Purge(index, mark));
-            for change in vote.into_iter().chain(purged) {
-                self.reclaim_after = state.enqueue_own(replica, change, None);
-            }
+        for (replica, change) in kept {
+            self.reclaim_after = state.enqueue_own(replica, change, None);
         }
         Step::Nothing
     }

@@ -15,11 +15,7 @@ use super::{
 use crate::error::file_error;
 use stator_environment::DiskError;
 use stator_item::ReplicaId;
-use std::{
-    fs::{self, File, OpenOptions},
-    path::Path,
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 /// A log as it was found.
 #[derive(Default)]
@@ -35,12 +31,11 @@ pub(crate) fn recover(directory: &Path) -> Result<Recovered, DiskError> {
     let mut recovered = Recovered { next_batch: 1, ..Recovered::default() };
     let segments = segment::list(directory)?;
     for (position, (number, path)) in segments.iter().enumerate() {
-        let bytes = fs::read(path).map_err(|error| file_error("read a log segment", path, &error))?;
+        let (file, bytes) = segment::read(path).map_err(|error| file_error("read a log segment", path, &error))?;
         let header = check_header(&recovered, *number, path, &bytes)?;
         recovered.last_header = Some(header);
         recovered.next_batch = header.first_batch;
-        let file = OpenOptions::new().read(true).write(true).open(path);
-        let file = Arc::new(file.map_err(|error| file_error("open a log segment", path, &error))?);
+        let file = Arc::new(file);
         let segment = Segment {
             file: Arc::clone(&file),
             path: path.clone(),
@@ -50,17 +45,16 @@ pub(crate) fn recover(directory: &Path) -> Result<Recovered, DiskError> {
         };
         recovered.index.segments.insert(*number, segment);
         let end = replay_segment(&mut recovered, header, &bytes, path)?;
-        let unread = bytes.get(end..).unwrap_or_default();
-        if position + 1 == segments.len() {
-            check_tail(&recovered, header, unread, path, end)?;
+        if let Some(segment) = recovered.index.segments.get_mut(number) {
+            segment.bytes = end as u64;
         }
-        finish_segment(
-            &mut recovered,
-            *number,
-            &file,
-            end as u64,
-            !unread.is_empty() || position + 1 == segments.len(),
-        )?;
+        // The others were closed before the next one was begun. What is unreadable in them stays, as evidence: the next
+        // header will not fit.
+        if position + 1 == segments.len() {
+            check_tail(&recovered, header, bytes.get(end..).unwrap_or_default(), path, end)?;
+            // What was read now must be there again next time.
+            segment::close(&file, end as u64)?;
+        }
     }
     recovered.index.check_complete()?;
     Ok(recovered)
@@ -151,17 +145,4 @@ fn check_tail(
     }
     tracing::warn!(segment = %path.display(), byte = end, "cut an unfinished write off the end of the Raft log");
     Ok(())
-}
-
-/// Cuts off what is behind the end and makes the rest durable: what has been read now must be there again next time.
-fn finish_segment(
-    recovered: &mut Recovered,
-    number: u32,
-    file: &File,
-    end: u64,
-    unfinished: bool,
-) -> Result<(), DiskError> {
-    let Some(segment) = recovered.index.segments.get_mut(&number) else { return Ok(()) };
-    segment.bytes = end;
-    if unfinished { segment::close(file, end) } else { Ok(()) }
 }

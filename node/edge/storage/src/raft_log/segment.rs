@@ -4,7 +4,7 @@
 
 use super::frame::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::error::{file_error, io_error};
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, SeekFrom, seek};
 use stator_environment::DiskError;
 use std::{
     fs::{self, File, OpenOptions},
@@ -50,10 +50,12 @@ pub(crate) fn begin(
     Ok(path)
 }
 
-/// Removes a segment for good.
+/// Removes a segment for good. Does no harm when it is called again.
 pub(crate) fn remove(directory: &Path, path: &Path) -> Result<(), DiskError> {
-    fs::remove_file(path).map_err(|error| file_error("remove a log segment", path, &error))?;
-    sync_directory(directory)
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_error("remove a log segment", path, &error)),
+        _ => sync_directory(directory),
+    }
 }
 
 /// The segments of a directory by number. A file that was prepared and never begun is removed.
@@ -72,6 +74,26 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<(u32, PathBuf)>, DiskError> {
     }
     segments.sort();
     Ok(segments)
+}
+
+/// Opens a segment and reads it, without the space behind its end that is only reserved and would read as zeros.
+pub(crate) fn read(path: &Path) -> io::Result<(File, Vec<u8>)> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut end = 0;
+    loop {
+        match seek(&file, SeekFrom::Data(end)) {
+            Ok(data) => end = seek(&file, SeekFrom::Hole(data))?,
+            Err(rustix::io::Errno::NXIO) => break,
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => {
+                end = file.metadata()?.len();
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut bytes = vec![0; usize::try_from(end).map_err(io::Error::other)?];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok((file, bytes))
 }
 
 /// Gives back what is reserved behind the end of a segment.

@@ -162,8 +162,9 @@ fn a_flipped_byte_is_damage_also_across_segments() {
     // The last frame of the segment: what proves it is only the next segment.
     let mut flipped = whole.clone();
     flipped[whole.len() - 100] ^= 1;
-    fs::write(&first, flipped).expect("written");
+    fs::write(&first, &flipped).expect("written");
     assert!(matches!(recovered(directory.path()), Err(DiskError::Damaged(_))));
+    assert_eq!(fs::read(&first).expect("the segment"), flipped, "what is damaged is left as it is");
     fs::write(&first, whole).expect("written");
     assert!(recovered(directory.path()).is_ok());
     fs::remove_file(directory.path().join("00000003.log")).expect("removed");
@@ -257,6 +258,20 @@ fn a_quiet_replica_does_not_hold_the_log_of_a_busy_one() {
 }
 
 #[test]
+fn what_is_only_reserved_is_not_read() {
+    let directory = directory();
+    let log = FileLog::open(directory.path(), &Settings::default(), LogMetrics::default()).expect("the log opens");
+    append(&log, QUIET, 1, 1, 10).expect("durable");
+    drop(log);
+    let path = directory.path().join("00000001.log");
+    let reserved = fs::metadata(&path).expect("the segment").len();
+    let (_, bytes) = segment::read(&path).expect("readable");
+    // Not every file system reserves, and some of them read in larger pieces.
+    assert!(bytes.len() <= 1 << 20, "{} bytes read of {reserved}", bytes.len());
+    assert!(reserved == Settings::default().segment_bytes || reserved <= 1 << 20, "{reserved} bytes");
+}
+
+#[test]
 fn starts_that_write_nothing_leave_nothing_behind() {
     let directory = directory();
     append(&open(directory.path()), QUIET, 1, 1, 10).expect("durable");
@@ -313,6 +328,58 @@ fn a_relaxed_log_syncs_votes_only() {
     assert_eq!(recovered(directory.path()).expect("a hole in what was never synced"), Picture::new());
 }
 
+/// A log that can write its active segment, but not sync it.
+fn open_without_sync(directory: &Path) -> FileLog {
+    let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), metrics: LogMetrics::default() });
+    let recovered = recover::recover(directory).expect("it recovers");
+    let mut writer = Writer::start(Arc::clone(&shared), directory, &small(), recovered).expect("it starts");
+    // It takes whatever is written to it, and has nothing that could be synced.
+    let device = fs::OpenOptions::new().write(true).open("/dev/null").expect("the device");
+    writer.active.file = Arc::new(device);
+    FileLog::run(shared, writer).expect("a thread")
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_durable_any_more() {
+    let directory = directory();
+    append(&open(directory.path()), QUIET, 1, 1, 10).expect("durable");
+    let log = open_without_sync(directory.path());
+    let (sender, failed) = channel();
+    log.on_failure(Box::new(move |failure| drop(sender.send(failure))));
+    let is_sync = |failure: &DiskError| matches!(failure, DiskError::Failed { action: "sync the Raft log", .. });
+    assert!(append(&log, QUIET, 2, 1, 10).is_err_and(|failure| is_sync(&failure)));
+    assert!(failed.recv().is_ok_and(|failure| is_sync(&failure)));
+    log.truncate_after(QUIET, 1);
+    for _ in 0..3 {
+        assert!(vote(&log, BUSY, "late").is_err_and(|failure| is_sync(&failure)));
+        assert!(append(&log, QUIET, 3, 1, 10).is_err_and(|failure| is_sync(&failure)));
+    }
+    assert_eq!((log.queued_bytes(), log.state(BUSY).vote), (0, None));
+    drop(log);
+    let log = open(directory.path());
+    assert_eq!((log.state(QUIET).last, log.replicas()), (Some(1), vec![QUIET]));
+}
+
+#[test]
+fn old_segments_go_in_order_even_when_one_cannot() {
+    let directory = directory();
+    let log = open(directory.path());
+    let path = directory.path().join("00000001.log");
+    append(&log, QUIET, 1, 1, 3000).expect("durable");
+    // A directory cannot be removed as a file.
+    let aside = directory.path().join("aside");
+    fs::rename(&path, &aside).expect("moved away");
+    fs::create_dir(&path).expect("in its place");
+    for index in 2..10 {
+        append(&log, QUIET, index, 1, 3000).expect("durable");
+        log.purge(QUIET, index - 1, Bytes::new());
+    }
+    drop(log);
+    fs::remove_dir(&path).expect("removed");
+    fs::rename(&aside, &path).expect("moved back");
+    assert_eq!(open(directory.path()).state(QUIET).last, Some(9));
+}
+
 #[test]
 fn a_full_disk_fails_every_later_call_and_says_so() {
     let program = std::env::current_exe().expect("this program");
@@ -333,12 +400,14 @@ fn a_full_disk_fails_every_later_call_and_says_so() {
         Ok(output) if String::from_utf8_lossy(&output.stdout).contains("running 1 test") => {
             panic!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
         }
-        other => println!("skipped a_full_disk_fails_every_later_call: no tmpfs in a user namespace here: {other:?}"),
+        other => println!(
+            "skipped a_full_disk_fails_every_later_call_and_says_so: no tmpfs in a user namespace here: {other:?}"
+        ),
     }
 }
 
 #[test]
-#[ignore = "run by a_full_disk_fails_every_later_call, inside a small file system"]
+#[ignore = "run by a_full_disk_fails_every_later_call_and_says_so, inside a small file system"]
 fn in_a_tmpfs_of_64_kb() {
     let Some(mount) = std::env::var_os("STATOR_TEST_FULL_DISK").map(PathBuf::from) else { return };
     let log = open(&mount);

@@ -54,7 +54,7 @@ pub(super) struct Writer {
 /// The segment that is being written.
 pub(super) struct Active {
     pub number: u32,
-    file: Arc<File>,
+    pub file: Arc<File>,
     offset: u64,
     capacity: u64,
 }

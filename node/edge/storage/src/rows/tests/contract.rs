@@ -1,26 +1,11 @@
 //! One test for both kinds of rows: random writes, flushes and crashes, and the same answers from both.
 
-use bytes::Bytes;
+use super::*;
+use crate::memory::MemoryRows;
 use proptest::prelude::*;
-use stator_environment::{Direction, Family, KeyRange, Rows, RowsView, WriteBatch, disk::Write};
-use stator_storage::{RocksRows, Settings, memory::MemoryRows};
-use std::{fs, ops::ControlFlow, path::Path, sync::Arc};
-use tempfile::TempDir;
+use std::ops::ControlFlow;
 
 const KEYS: u8 = 6;
-
-fn rocks(directory: &Path) -> RocksRows {
-    RocksRows::open(directory, &Settings { memory_bytes: 16 << 20, ..Settings::default() }).expect("it opens")
-}
-
-fn copy(directory: &Path) -> TempDir {
-    let copy = tempfile::tempdir().expect("a directory");
-    for entry in fs::read_dir(directory).expect("listed") {
-        let path = entry.expect("an entry").path();
-        fs::copy(&path, copy.path().join(path.file_name().expect("a name"))).expect("copied");
-    }
-    copy
-}
 
 #[derive(Clone, Debug)]
 enum RowsStep {
@@ -81,7 +66,7 @@ proptest! {
     #[test]
     fn both_kinds_of_rows_answer_alike(steps in proptest::collection::vec(rows_step(), 1..60)) {
         let mut directory = tempfile::tempdir().expect("a directory");
-        let mut real = Some(rocks(directory.path()));
+        let mut real = Some(open(directory.path()));
         let model = MemoryRows::new();
         let mut views: Option<(Arc<dyn RowsView>, Arc<dyn RowsView>)> = None;
         for step in steps {
@@ -99,10 +84,10 @@ proptest! {
                 RowsStep::Crash => {
                     views = None;
                     // Closing RocksDB would flush, so the files are taken as they are before.
-                    let files = copy(directory.path());
+                    let files = kill(directory.path());
                     drop(real.take());
                     directory = files;
-                    real = Some(rocks(directory.path()));
+                    real = Some(open(directory.path()));
                     model.crash(|_| 0);
                 }
             }
