@@ -1,0 +1,255 @@
+//! Turns calls into requests: JSON written by hand, signed as an SDK signs.
+
+use super::{
+    cell::{BATCH_ITEMS, Call, Found, Read, SCAN_ITEMS, Table},
+    etcd::EtcdRequests,
+    random::Random,
+};
+use crate::{Address, Error};
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request,
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST},
+};
+use http_body_util::Full;
+use stator_api::sigv4::{SignedRequest, Signer};
+use std::{fmt::Write, ops::RangeInclusive, sync::Arc};
+
+const CONTENT: &str = "application/x-amz-json-1.0";
+/// `{"UnprocessedItems":{}}` and some air: a longer reply to a batch of writes names items that were not written.
+const ALL_WRITTEN: RangeInclusive<usize> = 0..=40;
+const ANY_LENGTH: RangeInclusive<usize> = 0..=usize::MAX;
+/// Bytes of an item beside its payload, as DynamoDB counts them: the names `pk` and `v`, and the key.
+const ITEM_FRAME_BYTES: usize = 2 + 16 + 1;
+/// The name `sk` and the sort key.
+const SORT_KEY_BYTES: usize = 2 + 12;
+/// Smaller items are all frame.
+pub const ITEM_BYTES_MIN: usize = 64;
+pub const ITEM_BYTES_MAX: usize = 400 * 1024;
+
+/// A request that can be sent, and how long the body of a good reply to it is.
+#[derive(Debug)]
+pub struct Prepared {
+    pub request: Request<Full<Bytes>>,
+    pub reply_bytes: RangeInclusive<usize>,
+}
+
+/// Who signs.
+#[derive(Clone)]
+pub struct Identity {
+    pub access_key: String,
+    pub secret_key: String,
+    pub region: String,
+}
+
+impl Identity {
+    pub fn signer(&self) -> Signer {
+        Signer::new(&*self.access_key, &*self.secret_key, &*self.region)
+    }
+}
+
+/// Letters and digits without order, from which payloads are cut: neither parsed slower than usual text nor compressible.
+#[derive(Clone, Debug)]
+pub struct Payloads(Arc<str>);
+
+impl Payloads {
+    const SPARE_BYTES: u64 = 64 * 1024;
+
+    pub fn new(item_bytes: usize) -> Payloads {
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut random = Random::new(0x5742_70d7);
+        let letter = |_| char::from(LETTERS[(random.next() & 63) as usize]);
+        let letters: String = (0..item_bytes + Self::SPARE_BYTES as usize).map(letter).collect();
+        Payloads(letters.into())
+    }
+
+    /// `length` is at most the item's.
+    pub fn cut(&self, length: usize, random: &mut Random) -> &str {
+        let from = random.below(Self::SPARE_BYTES) as usize;
+        self.0.get(from..from + length).expect("there is an item's length beyond every offset, all of it ASCII")
+    }
+}
+
+/// One worker's requests, in the peer's language.
+pub enum Requests {
+    Dynamo(Box<DynamoRequests>),
+    Etcd(EtcdRequests),
+}
+
+impl Requests {
+    pub fn prepare(&mut self, call: Call, address: &Address, now_ms: u64) -> Result<Prepared, Error> {
+        match self {
+            Requests::Dynamo(requests) => requests.prepare(call, address, now_ms),
+            Requests::Etcd(requests) => requests.prepare(call, address),
+        }
+    }
+}
+
+pub struct DynamoRequests {
+    pub signer: Signer,
+    pub tables: TableNames,
+    pub payloads: Payloads,
+    pub item_bytes: usize,
+    pub random: Random,
+}
+
+/// The names of the bench's two tables at a peer.
+#[derive(Clone, Debug)]
+pub struct TableNames {
+    pub items: String,
+    pub collections: String,
+}
+
+impl TableNames {
+    pub fn with_prefix(prefix: &str) -> TableNames {
+        TableNames { items: format!("{prefix}-items"), collections: format!("{prefix}-collections") }
+    }
+
+    pub fn of(&self, table: Table) -> &str {
+        match table {
+            Table::Items => &self.items,
+            Table::Collections => &self.collections,
+        }
+    }
+}
+
+impl DynamoRequests {
+    pub fn prepare(&mut self, call: Call, address: &Address, now_ms: u64) -> Result<Prepared, Error> {
+        let (target, body, reply_bytes) = self.json(call);
+        let request = signed(&mut self.signer, target, body.into(), address, now_ms)?;
+        Ok(Prepared { request, reply_bytes })
+    }
+
+    fn json(&mut self, call: Call) -> (&'static str, String, RangeInclusive<usize>) {
+        let found = self.item_bytes;
+        match call {
+            Call::Put { key } => ("DynamoDB_20120810.PutItem", self.put(Table::Items, key, None), ANY_LENGTH),
+            Call::PutInCollection { collection, sort } => {
+                ("DynamoDB_20120810.PutItem", self.put(Table::Collections, collection, Some(sort)), ANY_LENGTH)
+            }
+            Call::Update { key } => ("DynamoDB_20120810.UpdateItem", self.update(key), ANY_LENGTH),
+            Call::BatchWrite { first, count } => {
+                let keys = (first..first + count).map(|key| (key, None));
+                ("DynamoDB_20120810.BatchWriteItem", self.batch(Table::Items, keys), ALL_WRITTEN)
+            }
+            Call::FillCollection { collection, first, count } => {
+                let keys = (first..first + count).map(|sort| (collection, Some(sort)));
+                ("DynamoDB_20120810.BatchWriteItem", self.batch(Table::Collections, keys), ALL_WRITTEN)
+            }
+            Call::Get { key, read, found: expected } => {
+                let least = if expected == Found::Always { found } else { 0 };
+                ("DynamoDB_20120810.GetItem", self.get(key, read), least..=usize::MAX)
+            }
+            Call::Scan { from } => ("DynamoDB_20120810.Scan", self.scan(from), ANY_LENGTH),
+            Call::Query { collection, limit, read } => {
+                let least = found * limit as usize;
+                ("DynamoDB_20120810.Query", self.query(collection, limit, read), least..=usize::MAX)
+            }
+            Call::BatchGet { first, count } => {
+                let least = found * count as usize;
+                ("DynamoDB_20120810.BatchGetItem", self.batch_get(first, count), least..=usize::MAX)
+            }
+        }
+    }
+
+    fn get(&self, key: u64, read: Read) -> String {
+        let (table, strong) = (&self.tables.items, read == Read::Strong);
+        format!(r#"{{"TableName":"{table}","Key":{{"pk":{{"S":"user{key:012}"}}}},"ConsistentRead":{strong}}}"#)
+    }
+
+    fn scan(&self, from: u64) -> String {
+        let table = &self.tables.items;
+        let start = format!(r#"{{"pk":{{"S":"user{from:012}"}}}}"#);
+        format!(r#"{{"TableName":"{table}","Limit":{SCAN_ITEMS},"ExclusiveStartKey":{start}}}"#)
+    }
+
+    fn query(&self, collection: u64, limit: u64, read: Read) -> String {
+        let (table, strong) = (&self.tables.collections, read == Read::Strong);
+        let values = format!(r#"{{":p":{{"S":"user{collection:012}"}}}}"#);
+        format!(
+            r#"{{"TableName":"{table}","KeyConditionExpression":"pk = :p","ExpressionAttributeValues":{values},"Limit":{limit},"ConsistentRead":{strong}}}"#
+        )
+    }
+
+    fn batch_get(&self, first: u64, count: u64) -> String {
+        let mut out = format!(r#"{{"RequestItems":{{"{}":{{"Keys":["#, self.tables.items);
+        for key in first..first + count {
+            let comma = if key == first { "" } else { "," };
+            push(&mut out, format_args!(r#"{comma}{{"pk":{{"S":"user{key:012}"}}}}"#));
+        }
+        out.push_str("]}}}");
+        out
+    }
+
+    fn put(&mut self, table: Table, key: u64, sort: Option<u64>) -> String {
+        let mut out = String::with_capacity(self.item_bytes + 256);
+        push(&mut out, format_args!(r#"{{"TableName":"{}","Item":"#, self.tables.of(table)));
+        self.item(key, sort, &mut out);
+        out.push('}');
+        out
+    }
+
+    fn update(&mut self, key: u64) -> String {
+        let table = &self.tables.items;
+        let payload = self.payloads.cut(self.item_bytes - ITEM_FRAME_BYTES, &mut self.random);
+        format!(
+            r#"{{"TableName":"{table}","Key":{{"pk":{{"S":"user{key:012}"}}}},"UpdateExpression":"SET v = :v","ExpressionAttributeValues":{{":v":{{"S":"{payload}"}}}}}}"#
+        )
+    }
+
+    fn batch(&mut self, table: Table, keys: impl Iterator<Item = (u64, Option<u64>)>) -> String {
+        let mut out = String::with_capacity(BATCH_ITEMS as usize * (self.item_bytes + 128) + 256);
+        push(&mut out, format_args!(r#"{{"RequestItems":{{"{}":["#, self.tables.of(table)));
+        for (position, (key, sort)) in keys.enumerate() {
+            out.push_str(if position == 0 { r#"{"PutRequest":{"Item":"# } else { r#",{"PutRequest":{"Item":"# });
+            self.item(key, sort, &mut out);
+            out.push_str("}}");
+        }
+        out.push_str("]}}");
+        out
+    }
+
+    /// An item of exactly `item_bytes`, as DynamoDB counts them.
+    fn item(&mut self, key: u64, sort: Option<u64>, out: &mut String) {
+        let frame = ITEM_FRAME_BYTES + sort.map_or(0, |_| SORT_KEY_BYTES);
+        push(out, format_args!(r#"{{"pk":{{"S":"user{key:012}"}},"#));
+        if let Some(sort) = sort {
+            push(out, format_args!(r#""sk":{{"S":"{sort:012}"}},"#));
+        }
+        let payload = self.payloads.cut(self.item_bytes - frame, &mut self.random);
+        push(out, format_args!(r#""v":{{"S":"{payload}"}}}}"#));
+    }
+}
+
+fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a String takes everything");
+}
+
+/// A request of DynamoDB's JSON protocol, signed for that node.
+pub fn signed(
+    signer: &mut Signer,
+    target: &'static str,
+    body: Bytes,
+    address: &Address,
+    now_ms: u64,
+) -> Result<Request<Full<Bytes>>, Error> {
+    let unfit = |_| Error::Address { text: address.to_string(), reason: "it cannot stand in an HTTP header" };
+    let headers: [(&str, &[u8]); 3] = [
+        ("content-type", CONTENT.as_bytes()),
+        ("host", address.as_str().as_bytes()),
+        ("x-amz-target", target.as_bytes()),
+    ];
+    let parts = SignedRequest { method: "POST", path: "/", query: "", headers: &headers, body: &body };
+    let signature = signer.sign(&parts, now_ms);
+    let mut request = Request::post("/").body(Full::new(body)).map_err(unfit)?;
+    let headers = request.headers_mut();
+    headers.insert(HOST, HeaderValue::from_str(address.as_str()).map_err(|error| unfit(error.into()))?);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));
+    headers.insert("x-amz-target", HeaderValue::from_static(target));
+    for (name, value) in
+        [(http::HeaderName::from_static("x-amz-date"), signature.date), (AUTHORIZATION, signature.authorization)]
+    {
+        headers.insert(name, HeaderValue::try_from(value).map_err(|error| unfit(error.into()))?);
+    }
+    Ok(request)
+}
