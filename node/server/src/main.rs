@@ -1,8 +1,5 @@
 //! The program `stator`: settings, wiring, subcommands, order of shutdown. What decides anything lives in other crates.
 
-// A change of the catalog is a future of many others, down into the Raft library.
-#![recursion_limit = "256"]
-
 mod access_key;
 mod admin;
 mod admission;

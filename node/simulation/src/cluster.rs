@@ -42,7 +42,7 @@ impl Cluster {
 
     /// Adds a machine and starts a node on it: the first makes the cluster, the others join through it. `rate` is its clock's speed.
     pub async fn add(self: &Arc<Cluster>, rate: f64) -> Result<NodeId, String> {
-        let directory = u128::from(self.world.throw(crate::world::Dice::next));
+        let directory = u128::from(self.world.throw(crate::world::Dice::throw));
         let machine = Machine {
             disk: Disk::new(self.world.clone()),
             clock: Arc::new(SimulatedClock::new(rate)),

@@ -20,7 +20,7 @@ impl Dice {
         Dice(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn throw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,7 +30,7 @@ impl Dice {
 
     /// A number from 0 to below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
-        if end == 0 { 0 } else { self.next() % end }
+        if end == 0 { 0 } else { self.throw() % end }
     }
 
     /// True in `per_mille` of a thousand throws.
@@ -112,7 +112,7 @@ impl World {
         if let Some(former) = self.lives.lock().insert(node, life.clone()) {
             former.end();
         }
-        let seed = self.throw(Dice::next);
+        let seed = self.throw(Dice::throw);
         let environment = Environment {
             clock: clock as Arc<dyn Clock>,
             random: Arc::new(NodeRandom(Mutex::new(Dice::new(seed)))),
@@ -142,7 +142,7 @@ impl Random for NodeRandom {
     fn fill(&self, bytes: &mut [u8]) {
         let mut dice = self.0.lock();
         for chunk in bytes.chunks_mut(8) {
-            let random = dice.next().to_le_bytes();
+            let random = dice.throw().to_le_bytes();
             chunk.copy_from_slice(&random[..chunk.len()]);
         }
     }

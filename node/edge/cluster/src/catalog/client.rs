@@ -87,7 +87,8 @@ impl CatalogClient {
             asked.push(node);
             let within = self.left(deadline)?.min(ATTEMPT_MAX);
             let answer = if node == self.node {
-                Some(self.answer_as_leader(message, within).await)
+                // Boxed: else the depth of Raft's own futures shows in the type of every caller.
+                Some(Box::pin(self.answer_as_leader(message, within)).await)
             } else {
                 let reply = self.network.call(node, Service::Catalog, encode(message), within).await;
                 reply.ok().and_then(|bytes| decode::<Answer>(&bytes))
