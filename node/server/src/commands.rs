@@ -1,4 +1,4 @@
-//! The subcommands: two run a node, the others ask one.
+//! The subcommands: two run a node, the others ask one, or load it.
 
 mod connection;
 mod dev;
@@ -12,10 +12,10 @@ use crate::{
     error::ServerError,
     settings::{Cli, Command},
 };
-use std::future::Future;
+use std::{future::Future, process::ExitCode};
 
 /// Does what the command line says, and returns when it is done.
-pub fn run(cli: Cli) -> Result<(), ServerError> {
+pub fn run(cli: Cli) -> Result<ExitCode, ServerError> {
     match cli.command {
         Command::Dev(settings) => dev::run(*settings),
         Command::Start(settings) => start::run(*settings),
@@ -23,7 +23,9 @@ pub fn run(cli: Cli) -> Result<(), ServerError> {
         Command::Nodes { command, target } => ask(nodes::run(command, target)),
         Command::JoinSecret { target } => ask(join_secret::run(target)),
         Command::Status { target, json } => ask(status::run(target, json)),
-    }
+        Command::Bench(arguments) => return Ok(stator_client::bench::run(*arguments)),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One question to a running node needs one thread.

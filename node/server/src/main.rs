@@ -24,7 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let error = match settings::read(std::env::args_os()).and_then(commands::run) {
-        Ok(()) => return ExitCode::SUCCESS,
+        Ok(code) => return code,
         Err(error) => error,
     };
     match &error {

@@ -56,6 +56,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Measures nodes under load, and other systems beside them
+    Bench(Box<stator_client::bench::BenchArgs>),
 }
 
 #[derive(Subcommand, Debug)]
