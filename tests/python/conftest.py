@@ -1,0 +1,87 @@
+"""Fixtures: a cluster of one node, a cluster of three, and tables that no other test uses."""
+
+import itertools
+
+import pytest
+
+import cluster as clusters
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def one_node(tmp_path_factory):
+    cluster = clusters.start(clusters.one_node(tmp_path_factory.mktemp("one-node")))
+    yield cluster
+    cluster.kill()
+
+
+@pytest.fixture(scope="session")
+def three_nodes(tmp_path_factory):
+    cluster = clusters.start(clusters.three_nodes(tmp_path_factory.mktemp("three-nodes")))
+    yield cluster
+    cluster.kill()
+
+
+@pytest.fixture(scope="session", params=["one_node", "three_nodes"])
+def cluster(request):
+    """Every test that takes this runs against both."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def client(cluster):
+    # Of three nodes the last: what it does not lead is forwarded.
+    return cluster.client(node=-1)
+
+
+@pytest.fixture
+def table_name():
+    return f"table-{next(NUMBERS)}"
+
+
+@pytest.fixture(scope="module")
+def shared_table(cluster, client):
+    """A table with a local index that the tests of one file share, each under partition keys of its own."""
+    name = f"shared-{next(NUMBERS)}"
+    create_table(client, name)
+    yield name
+    client.delete_table(TableName=name)
+
+
+@pytest.fixture
+def table(client, table_name):
+    """A table of one test's own."""
+    create_table(client, table_name)
+    yield table_name
+    client.delete_table(TableName=table_name)
+
+
+@pytest.fixture
+def hash_value(request):
+    """A partition key that no other test uses."""
+    return {"S": f"{request.node.name}-{next(NUMBERS)}"}
+
+
+def create_table(client, name, **more):
+    """`h` (string), `r` (number), and a local index by `l` (string) that holds all attributes."""
+    arguments = {
+        "TableName": name,
+        "KeySchema": [{"AttributeName": "h", "KeyType": "HASH"}, {"AttributeName": "r", "KeyType": "RANGE"}],
+        "AttributeDefinitions": [
+            {"AttributeName": "h", "AttributeType": "S"},
+            {"AttributeName": "r", "AttributeType": "N"},
+            {"AttributeName": "l", "AttributeType": "S"},
+        ],
+        "LocalSecondaryIndexes": [
+            {
+                "IndexName": "by-l",
+                "KeySchema": [{"AttributeName": "h", "KeyType": "HASH"}, {"AttributeName": "l", "KeyType": "RANGE"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    reply = client.create_table(**(arguments | more))
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    return reply["TableDescription"]
