@@ -121,12 +121,6 @@ def test_a_node_that_is_stopped_ends_in_order(own_three_nodes):
     node.start().wait_ready()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a node whose rows were not flushed since it took its seat in the catalog's group forgets the seat: "
-    "killed together, the nodes wait for each other",
-)
 def test_everything_is_there_after_all_were_killed(tmp_path):
     cluster = clusters.start(clusters.three_nodes(tmp_path))
     try:

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use stator_catalog::{Catalog, CatalogRefusal, Outcome, decode_change};
 use stator_consensus::{Applied, Committed, LogPosition, SnapshotSink, SnapshotSource, StateMachine};
 use stator_environment::{Direction, DiskError, Family, KeyRange, Rows, WriteBatch};
-use stator_item::PartitionId;
+use stator_item::{PartitionId, ReplicaId};
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 /// Changes kept beside the snapshot before it is written anew.
@@ -22,6 +22,8 @@ mod tag {
     pub const SNAPSHOT: u8 = 200;
     pub const JOURNAL: u8 = 201;
     pub const APPLIED: u8 = 202;
+    /// Which replica of the catalog this node has.
+    pub const SEAT: u8 = 203;
 }
 
 fn key(tag: u8, rest: &[u8]) -> Bytes {
@@ -66,10 +68,28 @@ impl CatalogMachine {
         self.state.lock().catalog.revision()
     }
 
+    /// This node's replica of the catalog, if it ever had one.
+    pub fn seat(rows: &dyn Rows) -> Result<Option<ReplicaId>, DiskError> {
+        let Some(stored) = rows.get(Family::State, &key(tag::SEAT, &[]))? else { return Ok(None) };
+        match <[u8; 8]>::try_from(&stored[..]) {
+            Ok(id) => Ok(Some(ReplicaId(u64::from_be_bytes(id)))),
+            Err(_) => Err(DiskError::Damaged("the row with the catalog's seat is unreadable".to_owned())),
+        }
+    }
+
+    /// Durable when it returns: a replica must be found again after a crash, whatever of its state was flushed by then. Else a
+    /// cluster that loses power as a whole would wait for the votes of nodes that do not know that they have one.
+    pub fn remember_seat(rows: &dyn Rows, replica: ReplicaId) -> Result<(), DiskError> {
+        let mut batch = WriteBatch::default();
+        batch.put(Family::State, key(tag::SEAT, &[]), replica.0.to_be_bytes().to_vec());
+        rows.write(batch)?;
+        rows.flush()
+    }
+
     /// Removes what a replica that is gone has left.
     pub fn forget(rows: &dyn Rows) -> Result<(), DiskError> {
         let mut batch = WriteBatch::default();
-        let all = KeyRange { start: key(tag::SNAPSHOT, &[]), end: Some(key(tag::APPLIED + 1, &[])) };
+        let all = KeyRange { start: key(tag::SNAPSHOT, &[]), end: Some(key(tag::SEAT + 1, &[])) };
         batch.delete_range(Family::State, all);
         rows.write(batch)?;
         rows.flush()

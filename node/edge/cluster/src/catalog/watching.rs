@@ -29,7 +29,11 @@ impl Watching {
         let machine = CatalogMachine::open(self.rows.clone(), self.client.copy.clone())?;
         let catalog = self.client.copy.catalog();
         let is_founder = self.client.node == FIRST_NODE && catalog.identity().is_none();
-        let replica = if is_founder { Some(FIRST_REPLICA) } else { own_replica(&catalog, self.client.node) };
+        let replica = match CatalogMachine::seat(&*self.rows)? {
+            None if is_founder => Some(FIRST_REPLICA),
+            None => own_replica(&catalog, self.client.node),
+            seat => seat,
+        };
         if let Some(replica) = replica {
             self.take_seat(machine, replica).await?;
         }
@@ -37,6 +41,7 @@ impl Watching {
     }
 
     async fn take_seat(&self, machine: Arc<CatalogMachine>, replica: ReplicaId) -> Result<(), ClusterError> {
+        CatalogMachine::remember_seat(&*self.rows, replica)?;
         let group = self.groups.open(PartitionId::CATALOG, replica, machine.clone()).await?;
         *self.client.seat.write() = Some(Seat { group, machine });
         Ok(())
