@@ -1,5 +1,8 @@
 //! The command line of the bench.
 
+// The brackets in the help texts mean "may be left out"; they are no links.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use super::{
     cell::{BATCH_ITEMS, COLLECTION_ITEMS, Cell},
     request::{ITEM_BYTES_MAX, ITEM_BYTES_MIN, Identity},

@@ -1,4 +1,4 @@
-//! What an operator may choose. One definition serves flags, environment (`STATOR_...`) and the TOML file: see [`file`].
+//! What an operator may choose. One definition serves flags, environment (`STATOR_...`) and the TOML file: see [`mod@file`].
 
 pub mod file;
 pub mod size;
