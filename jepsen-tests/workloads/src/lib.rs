@@ -1,13 +1,12 @@
-//! What clients do while a cluster is being broken, and how their histories are judged. Written against small client traits,
-//! so that the simulation and the bench on real processes run the same.
+//! What clients do while a cluster is being broken, and how their histories are judged. Written against one client trait, so
+//! that the simulation and the bench on real processes run the same.
 
+pub mod client;
+pub mod history;
 pub mod register;
+pub mod workload;
 
-/// How an operation failed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Failure {
-    /// It had no effect, and never will.
-    Definite,
-    /// It may have had its effect, or may have it later.
-    Unknown,
-}
+pub use client::{Answer, BoxFuture, Client, Consistency, Expression, Item, Operation, Outcome, PageOf, Shape, Value};
+pub use history::{Counts, Event, History, Line};
+pub use register::Failure;
+pub use workload::{Judgement, Session, Surroundings, Violation, Workload, make_tables};

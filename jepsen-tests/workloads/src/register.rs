@@ -2,7 +2,6 @@
 //!
 //! A key is used for a bounded number of operations, then a fresh one: what the checker pays grows with what overlaps.
 
-use crate::Failure;
 use stator_linearizability::{
     History, Verdict, check,
     register::{Call, Register},
@@ -11,6 +10,15 @@ use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
+
+/// How an operation failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// It had no effect, and never will.
+    Definite,
+    /// It may have had its effect, or may have it later.
+    Unknown,
+}
 
 /// Steps after which the checker gives up on one key.
 const CHECK_STEPS_MAX: u64 = 2_000_000;

@@ -1,0 +1,224 @@
+//! What a workload asks of a database: a few of DynamoDB's operations as plain data, so that the simulation and the bench on
+//! real processes carry out the same, and a history can be kept as lines of JSON.
+//!
+//! An instrument implements [`Client`] and nothing else. It must not retry by itself (switch the SDK's retries off): a
+//! workload decides what is tried again.
+
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, pin::Pin};
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One client's way to the database.
+pub trait Client: Send + Sync {
+    /// Carries one operation out, and returns within some seconds, whatever happens.
+    fn call(&self, operation: Operation) -> BoxFuture<'_, Outcome>;
+}
+
+pub type Outcome = Result<Answer, Failure>;
+
+/// Attributes by their names. Workloads use no reserved words, so expressions need no placeholders for names.
+pub type Item = BTreeMap<String, Value>;
+
+/// Values that workloads need: `S`, `N` and an `L` of `N`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    Number(i64),
+    Text(String),
+    List(Vec<i64>),
+}
+
+impl Value {
+    pub fn number(&self) -> Option<i64> {
+        if let Value::Number(number) = self { Some(*number) } else { None }
+    }
+
+    pub fn text(&self) -> Option<&str> {
+        if let Value::Text(text) = self { Some(text) } else { None }
+    }
+
+    pub fn list(&self) -> Option<&[i64]> {
+        if let Value::List(list) = self { Some(list) } else { None }
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Value {
+        Value::Number(number)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Value {
+        Value::Text(text)
+    }
+}
+
+impl From<Vec<i64>> for Value {
+    fn from(list: Vec<i64>) -> Value {
+        Value::List(list)
+    }
+}
+
+/// A table's keys and indexes. The names of attributes are the same in all tables: `pk` (S), `sk` (N), `rank` (N).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Shape {
+    /// Partition key `pk`.
+    Hash,
+    /// Partition key `pk`, sort key `sk`.
+    HashAndRange,
+    /// As before, with the local index [`LOCAL_INDEX`] on `rank`, which has all attributes.
+    LocallyIndexed,
+}
+
+/// The local index of [`Shape::LocallyIndexed`].
+pub const LOCAL_INDEX: &str = "by_rank";
+
+/// `ConsistentRead`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Consistency {
+    Strong,
+    Eventual,
+}
+
+/// An expression in DynamoDB's language, and the values behind its placeholders.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Expression {
+    pub text: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, Value>,
+}
+
+impl Expression {
+    pub fn new<const N: usize>(text: &str, values: [(&str, Value); N]) -> Expression {
+        let values = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Expression { text: text.to_owned(), values }
+    }
+}
+
+/// What one page is a page of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum PageOf {
+    /// A Scan of the whole table.
+    Scan,
+    /// A Query of one partition key: in the table, or in its local index.
+    Query { pk: String, index: Option<String>, backward: bool },
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Operation {
+    /// GetItem.
+    Get {
+        table: String,
+        key: Item,
+        consistency: Consistency,
+    },
+    /// PutItem.
+    Put {
+        table: String,
+        item: Item,
+        condition: Option<Expression>,
+    },
+    /// UpdateItem with `ReturnValues=ALL_NEW`. Placeholders of the condition must differ from the update's.
+    Update {
+        table: String,
+        key: Item,
+        update: Expression,
+        condition: Option<Expression>,
+    },
+    /// DeleteItem.
+    Delete {
+        table: String,
+        key: Item,
+        condition: Option<Expression>,
+    },
+    /// One request of a Query or Scan; `after` is the last page's `next`.
+    Page {
+        table: String,
+        of: PageOf,
+        consistency: Consistency,
+        limit: Option<u32>,
+        after: Option<Item>,
+    },
+    /// CreateTable, on demand.
+    CreateTable {
+        table: String,
+        shape: Shape,
+    },
+    DescribeTable {
+        table: String,
+    },
+    DeleteTable {
+        table: String,
+    },
+}
+
+impl Operation {
+    /// Whether it can change anything.
+    pub fn is_write(&self) -> bool {
+        !matches!(self, Operation::Get { .. } | Operation::Page { .. } | Operation::DescribeTable { .. })
+    }
+
+    pub fn table(&self) -> &str {
+        match self {
+            Operation::Get { table, .. }
+            | Operation::Put { table, .. }
+            | Operation::Update { table, .. }
+            | Operation::Delete { table, .. }
+            | Operation::Page { table, .. }
+            | Operation::CreateTable { table, .. }
+            | Operation::DescribeTable { table }
+            | Operation::DeleteTable { table } => table,
+        }
+    }
+}
+
+/// `TableStatus`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TableStatus {
+    Creating,
+    Updating,
+    Active,
+    Deleting,
+}
+
+/// What the database said. A refusal that speaks of the data is an answer, too.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Answer {
+    /// A Get.
+    Item(Option<Item>),
+    /// A write; an Update with the item as it is now.
+    Written(Option<Item>),
+    /// `ConditionalCheckFailedException`.
+    ConditionFailed,
+    Page {
+        items: Vec<Item>,
+        /// `LastEvaluatedKey`.
+        next: Option<Item>,
+    },
+    /// DescribeTable, and what CreateTable and DeleteTable reply.
+    Table(TableStatus),
+    /// `ResourceNotFoundException`.
+    NoSuchTable,
+    /// `ResourceInUseException`.
+    TableInUse,
+}
+
+/// How an operation failed, with what was heard.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Failure {
+    /// It had no effect, and never will: the connection was refused, or it was throttled.
+    Definite(String),
+    /// It may have had its effect, or may have it later: no answer in time, a broken connection, any 5xx.
+    Unknown(String),
+    /// An answer that no sound database gives to such a request, as a validation error or a reply that cannot be read.
+    /// A violation by itself.
+    Absurd(String),
+}
