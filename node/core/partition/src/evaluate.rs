@@ -12,6 +12,9 @@ mod reading;
 mod tests;
 mod write;
 
+pub(crate) use indexes::index_entry_of_row;
+pub(crate) use write::encode_size as encode_collection_size;
+
 use crate::{
     command::{Command, CommandId},
     effects::{Effects, EntryNumber, Remembered},

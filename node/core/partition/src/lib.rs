@@ -5,6 +5,7 @@
 //! entry and gets the row writes back; [`read`](read::read()) answers reads from committed rows.
 
 pub mod apply;
+pub mod check;
 pub mod codec;
 pub mod command;
 pub mod effects;

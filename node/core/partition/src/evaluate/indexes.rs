@@ -84,6 +84,18 @@ fn entry(
     Ok(Some(IndexEntry { row_key, encoded, size }))
 }
 
+/// The row key, the encoded entry and its size that a stored item must have in an index; `None`: it is not in it.
+pub(crate) fn index_entry_of_row(
+    table: &TableDescription,
+    index: &LocalIndex,
+    item_key: &Key,
+    stored: &Bytes,
+) -> Result<Option<(Vec<u8>, Bytes, u64)>, ReadError> {
+    let (_, image) = Image::of_row(stored)?;
+    let entry = entry(table, index, item_key, &image)?;
+    Ok(entry.map(|entry| (entry.row_key, entry.encoded, entry.size as u64)))
+}
+
 fn projected(table: &TableDescription, index: &LocalIndex, item: &Item, included: &[String]) -> (Bytes, usize) {
     let range = table.key.range.iter().map(|range| &range.name);
     let names = [&table.key.hash.name, &index.range.name].into_iter().chain(range).chain(included);

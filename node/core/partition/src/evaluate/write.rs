@@ -9,8 +9,9 @@ mod collection;
 mod returns;
 
 pub(super) use change::Change;
+pub(crate) use collection::encode_size;
 #[cfg(test)]
-pub(super) use collection::{COLLECTION_BYTES_MAX, encode_size};
+pub(super) use collection::COLLECTION_BYTES_MAX;
 
 use super::{
     Outcome, Turn,
