@@ -2,7 +2,7 @@
 
 use crate::error::Problem;
 use crate::evaluate::order;
-use crate::plan::condition::{Comparator, Operand};
+use crate::plan::condition::{Comparator, Operand, Test};
 use crate::plan::path::{Path, Step};
 use stator_item::Value;
 use std::cmp::Ordering;
@@ -31,7 +31,7 @@ pub(crate) fn paths_apart<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Resu
 }
 
 /// Refuses an operand that is the same path as the first one.
-pub(crate) fn operands_distinct<'o>(
+fn operands_distinct<'o>(
     operator: &'static str,
     first: &Operand,
     others: impl IntoIterator<Item = &'o Operand>,
@@ -44,11 +44,7 @@ pub(crate) fn operands_distinct<'o>(
 }
 
 /// Refuses a given value whose type can never be fit for the operator.
-pub(crate) fn operand_type(
-    operator: &'static str,
-    operand: &Operand,
-    fits: impl Fn(&Value) -> bool,
-) -> Result<(), Problem> {
+fn operand_type(operator: &'static str, operand: &Operand, fits: impl Fn(&Value) -> bool) -> Result<(), Problem> {
     match operand {
         Operand::Value(value) if !fits(value) => {
             Err(Problem::OperandType { operator, operand_type: value.type_name() })
@@ -62,7 +58,33 @@ pub(crate) fn is_ordered(value: &Value) -> bool {
     matches!(value, Value::String(_) | Value::Number(_) | Value::Binary(_))
 }
 
-pub(crate) fn comparison(comparator: Comparator, first: &Operand, second: &Operand) -> Result<(), Problem> {
+/// Most operands in the list of IN.
+pub(crate) const IN_OPERANDS_MAX: usize = 100;
+
+/// Refuses given values that can never be fit for their test.
+pub(crate) fn test(test: &Test) -> Result<(), Problem> {
+    match test {
+        Test::Exists(_) | Test::NotExists(_) | Test::HasType(..) => Ok(()),
+        Test::BeginsWith(whole, start) => {
+            let fits = |value: &Value| matches!(value, Value::String(_) | Value::Binary(_));
+            operand_type("begins_with", whole, fits)?;
+            operand_type("begins_with", start, fits)?;
+            operands_distinct("begins_with", whole, [start])
+        }
+        Test::Contains(whole, part) => {
+            operand_type("contains", whole, |value| {
+                !matches!(value, Value::Number(_) | Value::Bool(_) | Value::Null | Value::Map(_))
+            })?;
+            operands_distinct("contains", whole, [part])
+        }
+        Test::Compare(comparator, first, second) => comparison(*comparator, first, second),
+        Test::Between(operand, lower, upper) => between(operand, lower, upper),
+        Test::In(operand, list) if list.len() <= IN_OPERANDS_MAX => operands_distinct("IN", operand, list),
+        Test::In(_, list) => Err(Problem::OperandsCount { operator: "IN", operands_count: list.len() }),
+    }
+}
+
+fn comparison(comparator: Comparator, first: &Operand, second: &Operand) -> Result<(), Problem> {
     operands_distinct(comparator.symbol(), first, [second])?;
     if !matches!(comparator, Comparator::Equal | Comparator::NotEqual) {
         operand_type(comparator.symbol(), first, is_ordered)?;
@@ -71,7 +93,7 @@ pub(crate) fn comparison(comparator: Comparator, first: &Operand, second: &Opera
     Ok(())
 }
 
-pub(crate) fn between(operand: &Operand, lower: &Operand, upper: &Operand) -> Result<(), Problem> {
+fn between(operand: &Operand, lower: &Operand, upper: &Operand) -> Result<(), Problem> {
     operands_distinct("BETWEEN", operand, [lower, upper])?;
     for operand in [operand, lower, upper] {
         operand_type("BETWEEN", operand, is_ordered)?;

@@ -9,6 +9,7 @@
 mod check;
 mod error;
 mod evaluate;
+pub mod legacy;
 mod lexer;
 mod parser;
 mod placeholders;

@@ -20,8 +20,6 @@ use crate::placeholders::{Placeholders, SUBSTITUTES_BYTES_MAX};
 pub(crate) const EXPRESSION_BYTES_MAX: usize = 4096;
 /// Most operators and functions of an expression, counted together.
 pub(crate) const OPERATORS_MAX: usize = 300;
-/// Most operands in the list of IN.
-pub(crate) const IN_OPERANDS_MAX: usize = 100;
 
 /// Words of the grammars: where an operand is expected, they are out of place rather than a name.
 const KEYWORDS_OF_CONDITIONS: [&str; 5] = ["AND", "OR", "NOT", "BETWEEN", "IN"];

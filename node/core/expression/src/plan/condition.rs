@@ -1,5 +1,6 @@
 //! What a ConditionExpression or FilterExpression becomes: tests, joined in postfix order.
 
+use crate::error::Problem;
 use crate::plan::path::Path;
 use serde::{Deserialize, Serialize};
 use stator_item::Value;
@@ -142,6 +143,71 @@ impl Condition {
         self
     }
 
+    /// All of these conditions at once; `None` if there are none.
+    pub fn all(conditions: impl IntoIterator<Item = Condition>) -> Option<Condition> {
+        conditions.into_iter().reduce(Condition::and)
+    }
+
+    /// A condition from its steps in postfix order; `None` if they are no condition.
+    pub fn from_steps(steps: Vec<ConditionStep>) -> Option<Condition> {
+        let mut truths_count: usize = 0;
+        for step in &steps {
+            truths_count = match step {
+                ConditionStep::Test(_) => truths_count + 1,
+                ConditionStep::Not => truths_count.checked_sub(1)? + 1,
+                ConditionStep::And | ConditionStep::Or => truths_count.checked_sub(2)? + 1,
+            };
+        }
+        (truths_count == 1).then_some(Condition { steps })
+    }
+
+    /// The steps in postfix order.
+    pub fn steps(&self) -> &[ConditionStep] {
+        &self.steps
+    }
+
+    /// The conditions that are joined by AND outside of everything else, from left to right: all of them hold if and only
+    /// if this one does.
+    pub fn into_conjuncts(mut self) -> Vec<Condition> {
+        let starts = self.starts();
+        let mut conjuncts = Vec::new();
+        // What is not taken apart yet, the rightmost on top: each is a condition, by the place behind its last step.
+        let mut ends = vec![self.steps.len()];
+        while let Some(end) = ends.pop() {
+            let (last, before) = (end.wrapping_sub(1), end.wrapping_sub(2));
+            match (self.steps.get(last), starts.get(before)) {
+                (Some(ConditionStep::And), Some(right_start)) => {
+                    self.steps.truncate(last);
+                    ends.extend([*right_start, last]);
+                }
+                _ => {
+                    let start = starts.get(last).copied().unwrap_or(0).min(self.steps.len());
+                    conjuncts.push(Condition { steps: self.steps.split_off(start) });
+                }
+            }
+        }
+        conjuncts.reverse();
+        conjuncts
+    }
+
+    /// For each step, where the condition begins that it completes.
+    fn starts(&self) -> Vec<usize> {
+        let mut starts = Vec::with_capacity(self.steps.len());
+        let mut open: Vec<usize> = Vec::new();
+        for (place, step) in self.steps.iter().enumerate() {
+            let start = match step {
+                ConditionStep::Test(_) => Some(place),
+                ConditionStep::Not => open.pop(),
+                ConditionStep::And | ConditionStep::Or => open.pop().and_then(|_| open.pop()),
+            };
+            // Only of a plan that is no condition and holds for nothing; so do its parts.
+            let start = start.unwrap_or(0);
+            open.push(start);
+            starts.push(start);
+        }
+        starts
+    }
+
     /// The tests, from left to right as they were written.
     pub fn tests(&self) -> impl Iterator<Item = &Test> {
         self.steps.iter().filter_map(|step| match step {
@@ -162,6 +228,11 @@ impl Condition {
 }
 
 impl Test {
+    /// The test, unless its given values can never be fit for it. Parsing checks this; who builds tests may.
+    pub fn checked(self) -> Result<Test, Problem> {
+        crate::check::test(&self).map(|()| self)
+    }
+
     fn paths(&self) -> Vec<&Path> {
         match self {
             Test::Exists(path) | Test::NotExists(path) | Test::HasType(path, _) => vec![path],

@@ -1,5 +1,6 @@
 //! What an UpdateExpression becomes: assignments with their right-hand sides in postfix order, and paths to change.
 
+use crate::error::Problem;
 use crate::plan::path::Path;
 use serde::{Deserialize, Serialize};
 use stator_item::Value;
@@ -50,6 +51,12 @@ impl Update {
         let sets = self.sets.iter().map(|assignment| &assignment.path);
         let operands = self.adds.iter().chain(&self.deletes).map(|(path, _)| path);
         sets.chain(&self.removes).chain(operands)
+    }
+
+    /// Refuses paths of which one lies inside another, or which take one place for a list and for a map. Parsing checks
+    /// this; who builds updates may.
+    pub fn check_paths(&self) -> Result<(), Problem> {
+        crate::check::paths_apart(self.touched_paths())
     }
 
     /// Names of the top-level attributes that are changed, or changed in part.

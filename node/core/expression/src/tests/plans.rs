@@ -85,3 +85,22 @@ fn an_update_does_not_nest_deeper_than_items_may() {
     assert_eq!(set(31, 1), Ok(()));
     assert_eq!(set(31, 2), Err(UpdateError::TooDeep));
 }
+
+#[test]
+fn conditions_are_taken_apart() {
+    let exists = |name: &str| Condition::test(Test::Exists(Path::attribute(name)));
+    let parts = |condition: Condition| -> Vec<Vec<String>> {
+        let names = |part: &Condition| part.attribute_names().into_iter().map(str::to_owned).collect();
+        condition.into_conjuncts().iter().map(names).collect()
+    };
+    let or = exists("b").or(exists("c"));
+    assert_eq!(parts(exists("a")), [["a"]]);
+    assert_eq!(parts(exists("a").and(or.clone()).and(exists("d").not())), [vec!["a"], vec!["b", "c"], vec!["d"]]);
+    assert_eq!(parts(exists("a").and(or.clone().and(exists("d")))), [vec!["a"], vec!["b", "c"], vec!["d"]]);
+    assert_eq!(parts(or.clone().and(exists("a")).not()), [["a", "b", "c"]]);
+    assert_eq!(parts(or.clone().or(exists("a").and(exists("d")))), [["a", "b", "c", "d"]]);
+    assert_eq!(Condition::all([exists("a"), or.clone()]), Some(exists("a").and(or.clone())));
+    assert_eq!(Condition::all([]), None);
+    assert_eq!(Condition::from_steps(or.steps().to_vec()), Some(or));
+    assert_eq!(Condition::from_steps(vec![ConditionStep::And]), None);
+}

@@ -5,7 +5,7 @@ use crate::check;
 use crate::error::Problem;
 use crate::evaluate::size;
 use crate::lexer::TokenKind;
-use crate::parser::{IN_OPERANDS_MAX, Parsed, Parser};
+use crate::parser::{Parsed, Parser};
 use crate::plan::condition::{Comparator, Operand, Test, ValueType};
 use crate::plan::path::Path;
 use stator_item::{Number, Value};
@@ -41,9 +41,7 @@ impl Parser<'_, '_> {
             self.advance();
             self.count_operator();
             let second = self.operand()?;
-            let checked = check::comparison(comparator, &first, &second);
-            self.noting(checked, ());
-            return Ok(Test::Compare(comparator, first, second));
+            return Ok(self.noting_unfit(Test::Compare(comparator, first, second)));
         }
         if self.eat_keyword("BETWEEN") {
             self.count_operator();
@@ -67,21 +65,21 @@ impl Parser<'_, '_> {
             return Err(self.syntax_error());
         }
         let upper = self.operand()?;
-        let checked = check::between(&operand, &lower, &upper);
-        self.noting(checked, ());
-        Ok(Test::Between(operand, lower, upper))
+        Ok(self.noting_unfit(Test::Between(operand, lower, upper)))
     }
 
     fn is_in(&mut self, operand: Operand) -> Parsed<Test> {
         self.expect_symbol("(")?;
         let list = self.comma_separated(Parser::operand)?;
         self.expect_symbol(")")?;
-        if list.len() > IN_OPERANDS_MAX {
-            self.note(Problem::OperandsCount { operator: "IN", operands_count: list.len() });
-        }
-        let checked = check::operands_distinct("IN", &operand, &list);
+        Ok(self.noting_unfit(Test::In(operand, list)))
+    }
+
+    /// Notes given values that can never be fit for the test.
+    fn noting_unfit(&mut self, test: Test) -> Test {
+        let checked = check::test(&test);
         self.noting(checked, ());
-        Ok(Test::In(operand, list))
+        test
     }
 
     fn comparator(&self) -> Option<Comparator> {
@@ -187,19 +185,11 @@ fn function_test(function: &'static str, operands: Vec<Operand>) -> Parsed<Test>
         }
         "begins_with" => {
             let [text, start] = exactly(function, operands)?;
-            let fits = |value: &Value| matches!(value, Value::String(_) | Value::Binary(_));
-            check::operand_type(function, &text, fits)?;
-            check::operand_type(function, &start, fits)?;
-            check::operands_distinct(function, &text, [&start])?;
-            Test::BeginsWith(text, start)
+            Test::BeginsWith(text, start).checked()?
         }
         _ => {
             let [whole, part] = exactly(function, operands)?;
-            check::operand_type(function, &whole, |value| {
-                !matches!(value, Value::Number(_) | Value::Bool(_) | Value::Null | Value::Map(_))
-            })?;
-            check::operands_distinct(function, &whole, [&part])?;
-            Test::Contains(whole, part)
+            Test::Contains(whole, part).checked()?
         }
     })
 }
