@@ -18,7 +18,7 @@ impl Address {
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = rest.rsplit_once(':').ok_or_else(|| refused("the port is missing, as in 127.0.0.1:8000"))?;
-        if host.is_empty() || host.contains(['/', '@', '?', '#', ' ']) {
+        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/@?#".contains(&byte)) {
             return Err(refused("no host stands before the port"));
         }
         match port.parse::<u16>() {
@@ -55,6 +55,7 @@ mod tests {
             ("localhost:65536", None),
             ("http://user@localhost:80", None),
             ("http://localhost:8000/path", None),
+            ("local\r\nhost:8000", None),
             ("", None),
         ] {
             assert_eq!(Address::parse(text).ok().as_ref().map(Address::as_str), address, "{text}");

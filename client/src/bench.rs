@@ -12,10 +12,10 @@ mod etcd;
 mod load;
 mod pace;
 mod peer;
-mod random;
 mod report;
 mod request;
 mod run;
+mod signed;
 mod tables;
 mod tally;
 #[cfg(test)]

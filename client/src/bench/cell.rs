@@ -1,7 +1,8 @@
 //! The cells of the bench: what is asked, in which proportion, of which keys. No I/O.
 
-use super::{random::Random, zipf::Zipf};
+use super::zipf::Zipf;
 use clap::ValueEnum;
+use fastrand::Rng;
 use serde::Serialize;
 use std::sync::{
     Arc,
@@ -159,7 +160,7 @@ pub struct Chooser {
     cell: Cell,
     items: u64,
     zipf: Arc<Zipf>,
-    random: Random,
+    random: Rng,
     /// The key (or sort key) of the next insert: shared by all workers.
     next_insert: Arc<AtomicU64>,
 }
@@ -167,7 +168,7 @@ pub struct Chooser {
 impl Chooser {
     /// `items`, at least 100, are loaded: keys from 0 on.
     pub fn new(cell: Cell, items: u64, zipf: Arc<Zipf>, next_insert: Arc<AtomicU64>, seed: u64) -> Chooser {
-        Chooser { cell, items, zipf, random: Random::new(seed), next_insert }
+        Chooser { cell, items, zipf, random: Rng::with_seed(seed), next_insert }
     }
 
     /// The distribution that the cell draws from.
@@ -179,8 +180,8 @@ impl Chooser {
     }
 
     pub fn next(&mut self) -> Operation {
-        let any = self.random.below(self.items);
-        let batch = self.random.below(self.items - BATCH_ITEMS + 1);
+        let any = self.random.u64(..self.items);
+        let batch = self.random.u64(..self.items - BATCH_ITEMS + 1);
         let get = |key, read| Call::Get { key, read, found: Found::Always };
         let first = match self.cell {
             Cell::Put => Call::Put { key: any },
@@ -190,7 +191,7 @@ impl Chooser {
             Cell::BatchWrite => Call::BatchWrite { first: batch, count: BATCH_ITEMS },
             Cell::BatchGet => Call::BatchGet { first: batch, count: BATCH_ITEMS },
             Cell::Query => {
-                let collection = self.random.below(self.items / COLLECTION_ITEMS);
+                let collection = self.random.u64(..self.items / COLLECTION_ITEMS);
                 Call::Query { collection, limit: COLLECTION_ITEMS, read: Read::Eventual }
             }
             Cell::YcsbA => self.read_or_update(50),
@@ -200,7 +201,7 @@ impl Chooser {
             Cell::YcsbE => self.short_scan_or_insert(),
             Cell::YcsbF => {
                 let key = self.popular();
-                let then = (self.random.below(100) < 50).then_some(Call::Put { key });
+                let then = (self.random.u64(..100) < 50).then_some(Call::Put { key });
                 return Operation { first: get(key, Read::Strong), then };
             }
         };
@@ -213,14 +214,14 @@ impl Chooser {
 
     fn read_or_update(&mut self, read_percent: u64) -> Call {
         let key = self.popular();
-        match self.random.below(100) < read_percent {
+        match self.random.u64(..100) < read_percent {
             true => Call::Get { key, read: Read::Strong, found: Found::Always },
             false => Call::Update { key },
         }
     }
 
     fn read_latest_or_insert(&mut self) -> Call {
-        if self.random.below(100) >= 95 {
+        if self.random.u64(..100) >= 95 {
             return Call::Put { key: self.next_insert.fetch_add(1, Ordering::Relaxed) };
         }
         let newest = self.next_insert.load(Ordering::Relaxed).saturating_sub(1);
@@ -229,10 +230,10 @@ impl Chooser {
 
     fn short_scan_or_insert(&mut self) -> Call {
         let collection = self.popular();
-        if self.random.below(100) >= 95 {
+        if self.random.u64(..100) >= 95 {
             return Call::PutInCollection { collection, sort: self.next_insert.fetch_add(1, Ordering::Relaxed) };
         }
-        Call::Query { collection, limit: 1 + self.random.below(COLLECTION_ITEMS), read: Read::Strong }
+        Call::Query { collection, limit: 1 + self.random.u64(..COLLECTION_ITEMS), read: Read::Strong }
     }
 }
 

@@ -1,16 +1,16 @@
-//! One connection to a peer, one request at a time: hyper's own client, no pool, bodies counted and thrown away.
+//! One connection to a peer, one request at a time; bodies are counted and thrown away.
+
+mod grpc;
+mod http1;
 
 use crate::{Address, Error};
-use bytes::{Buf, Bytes};
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    body::Incoming,
-    client::conn::{http1, http2},
-};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use bytes::Bytes;
+use grpc::Grpc;
+use http::Request;
+use http_body_util::Full;
+use http1::Http1;
 use std::time::Duration;
-use tokio::{net::TcpStream, task::AbortHandle, time::timeout};
+use tokio::{net::TcpStream, time::timeout};
 
 /// A peer that has not answered by then counts as gone.
 const REPLY_MAX: Duration = Duration::from_secs(10);
@@ -21,19 +21,25 @@ const REFUSAL_BYTES_MAX: usize = 512;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Protocol {
     Http1,
-    /// gRPC over HTTP/2 without TLS.
     Grpc,
 }
 
-enum Sender {
-    Http1(http1::SendRequest<Full<Bytes>>),
-    Grpc(http2::SendRequest<Full<Bytes>>),
+/// A request in its protocol.
+#[derive(Debug)]
+pub enum Outgoing<'a> {
+    /// Head and body, as they go over the wire.
+    Http1(&'a [u8]),
+    Grpc(Request<Full<Bytes>>),
 }
 
 pub struct Connection {
     pub address: Address,
-    sender: Sender,
-    driver: AbortHandle,
+    line: Line,
+}
+
+enum Line {
+    Http1(Http1),
+    Grpc(Grpc),
 }
 
 /// What came back.
@@ -51,96 +57,39 @@ impl Connection {
             .map_err(|_| unreachable("no connection in time".into()))?
             .map_err(|error| unreachable(error.to_string()))?;
         stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
-        let io = TokioIo::new(stream);
-        let (sender, driver) = match protocol {
-            Protocol::Http1 => {
-                let (sender, connection) =
-                    http1::handshake(io).await.map_err(|error| unreachable(error.to_string()))?;
-                (Sender::Http1(sender), tokio::spawn(async { drop(connection.await) }))
-            }
-            Protocol::Grpc => {
-                let (sender, connection) =
-                    http2::handshake(TokioExecutor::new(), io).await.map_err(|error| unreachable(error.to_string()))?;
-                (Sender::Grpc(sender), tokio::spawn(async { drop(connection.await) }))
-            }
+        let line = match protocol {
+            Protocol::Http1 => Line::Http1(Http1::new(stream)),
+            Protocol::Grpc => Line::Grpc(Grpc::open(stream).await.map_err(|error| unreachable(error.to_string()))?),
         };
-        Ok(Connection { sender, driver: driver.abort_handle(), address })
+        Ok(Connection { line, address })
     }
 
     /// Sends the request and reads the reply to its end; of a good reply's body, the first `keep_bytes_max` are kept. After
     /// an error the connection is of no use any more.
-    pub async fn exchange(&mut self, request: Request<Full<Bytes>>, keep_bytes_max: usize) -> Result<Reply, Error> {
-        match timeout(REPLY_MAX, exchange(&mut self.sender, request, keep_bytes_max)).await {
-            Ok(result) => result.map_err(|error| Error::unreachable(&self.address, error)),
-            Err(_) => Err(Error::unreachable(&self.address, format!("no reply within {} s", REPLY_MAX.as_secs()))),
-        }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-async fn exchange(
-    sender: &mut Sender,
-    request: Request<Full<Bytes>>,
-    keep_bytes_max: usize,
-) -> Result<Reply, hyper::Error> {
-    let response = match sender {
-        Sender::Http1(sender) => {
-            sender.ready().await?;
-            sender.send_request(request).await?
-        }
-        Sender::Grpc(sender) => {
-            sender.ready().await?;
-            sender.send_request(request).await?
-        }
-    };
-    let (head, body) = response.into_parts();
-    let grpc = matches!(sender, Sender::Grpc(_));
-    let keep_bytes_max = if head.status == StatusCode::OK { keep_bytes_max } else { REFUSAL_BYTES_MAX };
-    let Read { body_bytes, kept, trailers } = read(body, keep_bytes_max).await?;
-    if head.status != StatusCode::OK {
-        let body = String::from_utf8_lossy(&kept).into_owned();
-        return Ok(Reply::Refused { status: head.status.as_u16(), body });
-    }
-    // gRPC says in the trailers how it went, or in the headers if there is no body.
-    if grpc && let Some((status, body)) = grpc_refusal(trailers.as_ref().unwrap_or(&head.headers)) {
-        return Ok(Reply::Refused { status, body });
-    }
-    Ok(Reply::Good { body_bytes, kept })
-}
-
-struct Read {
-    body_bytes: usize,
-    kept: Vec<u8>,
-    trailers: Option<HeaderMap>,
-}
-
-async fn read(mut body: Incoming, keep_bytes_max: usize) -> Result<Read, hyper::Error> {
-    let mut read = Read { body_bytes: 0, kept: Vec::new(), trailers: None };
-    while let Some(frame) = body.frame().await {
-        match frame?.into_data() {
-            Ok(data) => {
-                read.body_bytes += data.remaining();
-                let kept = data.len().min(keep_bytes_max.saturating_sub(read.kept.len()));
-                read.kept.extend(data.iter().take(kept));
+    pub async fn exchange(&mut self, request: Outgoing<'_>, keep_bytes_max: usize) -> Result<Reply, Error> {
+        let unreachable = |reason: String| Error::unreachable(&self.address, reason);
+        let exchange = async {
+            match (&mut self.line, request) {
+                (Line::Http1(line), Outgoing::Http1(bytes)) => {
+                    line.exchange(bytes, keep_bytes_max).await.map_err(|error| error.to_string())
+                }
+                (Line::Grpc(line), Outgoing::Grpc(request)) => {
+                    line.exchange(request, keep_bytes_max).await.map_err(|error| error.to_string())
+                }
+                _ => panic!("a peer's requests and connections are of one language"),
             }
-            Err(frame) => read.trailers = frame.into_trailers().ok(),
+        };
+        match timeout(REPLY_MAX, exchange).await {
+            Ok(result) => result.map_err(unreachable),
+            Err(_) => Err(unreachable(format!("no reply within {} s", REPLY_MAX.as_secs()))),
         }
     }
-    Ok(read)
-}
 
-fn grpc_refusal(headers: &HeaderMap) -> Option<(u16, String)> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    match text("grpc-status") {
-        Some("0") => None,
-        status => {
-            let status = status.and_then(|status| status.parse().ok()).unwrap_or(u16::MAX);
-            Some((status, text("grpc-message").unwrap_or("no grpc-status came").to_owned()))
+    /// Whether the peer will take another request.
+    pub fn lasts(&self) -> bool {
+        match &self.line {
+            Line::Http1(line) => line.lasts,
+            Line::Grpc(_) => true,
         }
     }
 }

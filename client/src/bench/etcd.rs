@@ -4,11 +4,12 @@
 
 use super::{
     cell::{Call, Found, Read},
-    random::Random,
+    connection::Outgoing,
     request::{Payloads, Prepared},
 };
 use crate::{Address, Error};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
+use fastrand::Rng;
 use http::{
     HeaderValue, Request,
     header::{CONTENT_TYPE, TE},
@@ -28,11 +29,11 @@ const SERIALIZABLE: u8 = 7;
 pub struct EtcdRequests {
     pub payloads: Payloads,
     pub item_bytes: usize,
-    pub random: Random,
+    pub random: Rng,
 }
 
 impl EtcdRequests {
-    pub fn prepare(&mut self, call: Call, address: &Address) -> Result<Prepared, Error> {
+    pub fn prepare(&mut self, call: Call, address: &Address) -> Result<Prepared<'static>, Error> {
         let mut message = BytesMut::with_capacity(self.item_bytes + 64);
         match call {
             Call::Put { key } | Call::Update { key } => {
@@ -55,7 +56,7 @@ impl EtcdRequests {
     }
 
     /// Deletes all keys of the bench.
-    pub fn clear(address: &Address) -> Result<Prepared, Error> {
+    pub fn clear(address: &Address) -> Result<Prepared<'static>, Error> {
         let mut message = BytesMut::new();
         bytes_field(KEY, PREFIX.as_bytes(), &mut message);
         bytes_field(RANGE_END, PREFIX_END.as_bytes(), &mut message);
@@ -80,7 +81,7 @@ fn bytes_field(field: u8, bytes: &[u8], out: &mut BytesMut) {
 }
 
 /// A call over gRPC: one message, not compressed, behind its length.
-fn grpc(method: &str, message: &[u8], address: &Address) -> Result<Request<Full<Bytes>>, Error> {
+fn grpc(method: &str, message: &[u8], address: &Address) -> Result<Outgoing<'static>, Error> {
     let mut body = BytesMut::with_capacity(message.len() + 5);
     body.put_u8(0);
     body.put_u32(message.len() as u32);
@@ -89,6 +90,7 @@ fn grpc(method: &str, message: &[u8], address: &Address) -> Result<Request<Full<
         .header(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))
         .header(TE, HeaderValue::from_static("trailers"))
         .body(Full::new(body.freeze()))
+        .map(Outgoing::Grpc)
         .map_err(|_| Error::Address { text: address.to_string(), reason: "it cannot stand in a URL" })
 }
 
@@ -98,11 +100,12 @@ mod tests {
     use http_body_util::BodyExt;
 
     async fn bytes(call: Call) -> (String, Vec<u8>) {
-        let mut requests = EtcdRequests { payloads: Payloads::new(300), item_bytes: 300, random: Random::new(1) };
+        let mut requests = EtcdRequests { payloads: Payloads::new(300), item_bytes: 300, random: Rng::with_seed(1) };
         let address = Address::parse("127.0.0.1:2379").expect("an address");
         let prepared = requests.prepare(call, &address).expect("etcd knows it");
-        let path = prepared.request.uri().path().to_owned();
-        (path, prepared.request.into_body().collect().await.expect("whole").to_bytes().to_vec())
+        let Outgoing::Grpc(request) = prepared.request else { panic!("etcd speaks gRPC") };
+        let path = request.uri().path().to_owned();
+        (path, request.into_body().collect().await.expect("whole").to_bytes().to_vec())
     }
 
     #[tokio::test]

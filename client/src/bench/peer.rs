@@ -5,10 +5,11 @@ use super::{
     cell::Cell,
     connection::{Connection, Protocol},
     etcd::EtcdRequests,
-    random::Random,
     request::{DynamoRequests, Identity, Payloads, Requests, TableNames},
+    signed::SignedRequests,
 };
 use crate::{Address, Endpoints, Error, REFRESH_INTERVAL};
+use fastrand::Rng;
 use std::sync::{Arc, atomic::AtomicU64};
 
 /// The name of the one that the others are compared with.
@@ -126,10 +127,10 @@ impl Peer {
     }
 
     pub fn requests(&self, seed: u64) -> Requests {
-        let (payloads, item_bytes, random) = (self.payloads.clone(), self.item_bytes, Random::new(seed));
+        let (payloads, item_bytes, random) = (self.payloads.clone(), self.item_bytes, Rng::with_seed(seed));
         match self.language {
             Language::Dynamo => Requests::Dynamo(Box::new(DynamoRequests {
-                signer: self.identity.signer(),
+                signed: SignedRequests::new(self.identity.signer()),
                 tables: self.tables.clone(),
                 payloads,
                 item_bytes,

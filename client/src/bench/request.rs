@@ -2,20 +2,15 @@
 
 use super::{
     cell::{BATCH_ITEMS, Call, Found, Read, SCAN_ITEMS, Table},
+    connection::Outgoing,
     etcd::EtcdRequests,
-    random::Random,
+    signed::SignedRequests,
 };
 use crate::{Address, Error};
-use bytes::Bytes;
-use http::{
-    HeaderValue, Request,
-    header::{AUTHORIZATION, CONTENT_TYPE, HOST},
-};
-use http_body_util::Full;
-use stator_api::sigv4::{SignedRequest, Signer};
+use fastrand::Rng;
+use stator_api::sigv4::Signer;
 use std::{fmt::Write, ops::RangeInclusive, sync::Arc};
 
-const CONTENT: &str = "application/x-amz-json-1.0";
 /// `{"UnprocessedItems":{}}` and some air: a longer reply to a batch of writes names items that were not written.
 const ALL_WRITTEN: RangeInclusive<usize> = 0..=40;
 const ANY_LENGTH: RangeInclusive<usize> = 0..=usize::MAX;
@@ -29,8 +24,8 @@ pub const ITEM_BYTES_MAX: usize = 400 * 1024;
 
 /// A request that can be sent, and how long the body of a good reply to it is.
 #[derive(Debug)]
-pub struct Prepared {
-    pub request: Request<Full<Bytes>>,
+pub struct Prepared<'a> {
+    pub request: Outgoing<'a>,
     pub reply_bytes: RangeInclusive<usize>,
 }
 
@@ -53,19 +48,19 @@ impl Identity {
 pub struct Payloads(Arc<str>);
 
 impl Payloads {
-    const SPARE_BYTES: u64 = 64 * 1024;
+    const SPARE_BYTES: usize = 64 * 1024;
 
     pub fn new(item_bytes: usize) -> Payloads {
         const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let mut random = Random::new(0x5742_70d7);
-        let letter = |_| char::from(LETTERS[(random.next() & 63) as usize]);
-        let letters: String = (0..item_bytes + Self::SPARE_BYTES as usize).map(letter).collect();
+        let mut random = Rng::with_seed(0x5742_70d7);
+        let letter = |_| char::from(LETTERS[random.usize(..64)]);
+        let letters: String = (0..item_bytes + Self::SPARE_BYTES).map(letter).collect();
         Payloads(letters.into())
     }
 
     /// `length` is at most the item's.
-    pub fn cut(&self, length: usize, random: &mut Random) -> &str {
-        let from = random.below(Self::SPARE_BYTES) as usize;
+    pub fn cut(&self, length: usize, random: &mut Rng) -> &str {
+        let from = random.usize(..Self::SPARE_BYTES);
         self.0.get(from..from + length).expect("there is an item's length beyond every offset, all of it ASCII")
     }
 }
@@ -77,20 +72,20 @@ pub enum Requests {
 }
 
 impl Requests {
-    pub fn prepare(&mut self, call: Call, address: &Address, now_ms: u64) -> Result<Prepared, Error> {
+    pub fn prepare(&mut self, call: Call, address: &Address, now_ms: u64) -> Result<Prepared<'_>, Error> {
         match self {
-            Requests::Dynamo(requests) => requests.prepare(call, address, now_ms),
+            Requests::Dynamo(requests) => Ok(requests.prepare(call, address, now_ms)),
             Requests::Etcd(requests) => requests.prepare(call, address),
         }
     }
 }
 
 pub struct DynamoRequests {
-    pub signer: Signer,
+    pub signed: SignedRequests,
     pub tables: TableNames,
     pub payloads: Payloads,
     pub item_bytes: usize,
-    pub random: Random,
+    pub random: Rng,
 }
 
 /// The names of the bench's two tables at a peer.
@@ -114,10 +109,9 @@ impl TableNames {
 }
 
 impl DynamoRequests {
-    pub fn prepare(&mut self, call: Call, address: &Address, now_ms: u64) -> Result<Prepared, Error> {
+    pub fn prepare(&mut self, call: Call, address: &Address, now_ms: u64) -> Prepared<'_> {
         let (target, body, reply_bytes) = self.json(call);
-        let request = signed(&mut self.signer, target, body.into(), address, now_ms)?;
-        Ok(Prepared { request, reply_bytes })
+        Prepared { request: Outgoing::Http1(self.signed.write(target, &body, address, now_ms)), reply_bytes }
     }
 
     fn json(&mut self, call: Call) -> (&'static str, String, RangeInclusive<usize>) {
@@ -223,33 +217,4 @@ impl DynamoRequests {
 
 fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("a String takes everything");
-}
-
-/// A request of DynamoDB's JSON protocol, signed for that node.
-pub fn signed(
-    signer: &mut Signer,
-    target: &'static str,
-    body: Bytes,
-    address: &Address,
-    now_ms: u64,
-) -> Result<Request<Full<Bytes>>, Error> {
-    let unfit = |_| Error::Address { text: address.to_string(), reason: "it cannot stand in an HTTP header" };
-    let headers: [(&str, &[u8]); 3] = [
-        ("content-type", CONTENT.as_bytes()),
-        ("host", address.as_str().as_bytes()),
-        ("x-amz-target", target.as_bytes()),
-    ];
-    let parts = SignedRequest { method: "POST", path: "/", query: "", headers: &headers, body: &body };
-    let signature = signer.sign(&parts, now_ms);
-    let mut request = Request::post("/").body(Full::new(body)).map_err(unfit)?;
-    let headers = request.headers_mut();
-    headers.insert(HOST, HeaderValue::from_str(address.as_str()).map_err(|error| unfit(error.into()))?);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));
-    headers.insert("x-amz-target", HeaderValue::from_static(target));
-    for (name, value) in
-        [(http::HeaderName::from_static("x-amz-date"), signature.date), (AUTHORIZATION, signature.authorization)]
-    {
-        headers.insert(name, HeaderValue::try_from(value).map_err(|error| unfit(error.into()))?);
-    }
-    Ok(request)
 }

@@ -2,10 +2,10 @@
 
 use super::{
     cell::Table,
-    connection::Reply,
+    connection::{Outgoing, Reply},
     etcd::EtcdRequests,
     peer::{Language, Peer},
-    request::signed,
+    signed::SignedRequests,
     worker::now_ms,
 };
 use crate::{Address, Error};
@@ -101,8 +101,9 @@ impl Answer {
 async fn ask(peer: &Peer, target: &'static str, body: Value) -> Result<Answer, Error> {
     let mut connection = peer.connect().await?;
     let address = connection.address.clone();
-    let request = signed(&mut peer.identity.signer(), target, body.to_string().into(), &address, now_ms())?;
-    let reply = connection.exchange(request, DESCRIPTION_BYTES_MAX).await?;
+    let mut signed = SignedRequests::new(peer.identity.signer());
+    let request = signed.write(target, &body.to_string(), &address, now_ms());
+    let reply = connection.exchange(Outgoing::Http1(request), DESCRIPTION_BYTES_MAX).await?;
     Ok(Answer { address, reply })
 }
 

@@ -5,7 +5,7 @@ use super::{
     connection::{Connection, Reply},
     pace::Pace,
     peer::Peer,
-    request::Requests,
+    request::{Prepared, Requests},
     tally::{Progress, Tally, Window},
     zipf::Zipf,
 };
@@ -122,12 +122,13 @@ impl Caller {
             Some(connection) => connection,
             None => self.peer.connect().await.map_err(Failure::Lost)?,
         };
-        let prepared = self.requests.prepare(call, &connection.address, now_ms()).map_err(Failure::Lost)?;
-        match connection.exchange(prepared.request, 0).await {
+        let Prepared { request, reply_bytes } =
+            self.requests.prepare(call, &connection.address, now_ms()).map_err(Failure::Lost)?;
+        match connection.exchange(request, 0).await {
             Ok(reply) => {
-                self.connection = Some(connection);
+                self.connection = connection.lasts().then_some(connection);
                 match reply {
-                    Reply::Good { body_bytes, .. } if prepared.reply_bytes.contains(&body_bytes) => Ok(()),
+                    Reply::Good { body_bytes, .. } if reply_bytes.contains(&body_bytes) => Ok(()),
                     Reply::Good { body_bytes, .. } => Err(Failure::Implausible { body_bytes }),
                     Reply::Refused { status, body } => Err(Failure::Refused { status, body }),
                 }

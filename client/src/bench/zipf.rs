@@ -1,6 +1,6 @@
 //! Ranks of which few are drawn often: rank r is drawn in proportion to 1 / (r + 1)^0.99, as YCSB does.
 
-use super::random::Random;
+use fastrand::Rng;
 
 /// YCSB's constant.
 const THETA: f64 = 0.99;
@@ -24,8 +24,8 @@ impl Zipf {
         Zipf { count, alpha: 1.0 / (1.0 - THETA), zeta, eta }
     }
 
-    pub fn draw(&self, random: &mut Random) -> u64 {
-        let fraction = random.fraction();
+    pub fn draw(&self, random: &mut Rng) -> u64 {
+        let fraction = random.f64();
         let share = fraction * self.zeta;
         let rank = if share < 1.0 {
             0
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn ranks_are_drawn_in_their_proportion() {
         let (count, draws) = (1_000u64, 400_000u32);
-        let (zipf, mut random) = (Zipf::new(count), Random::new(7));
+        let (zipf, mut random) = (Zipf::new(count), Rng::with_seed(7));
         let mut seen = vec![0u32; count as usize];
         (0..draws).for_each(|_| seen[zipf.draw(&mut random) as usize] += 1);
         let zeta: f64 = (1..=count).map(|rank| (rank as f64).powf(-THETA)).sum();
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn small_counts_have_no_holes() {
         for count in 1..4 {
-            let (zipf, mut random) = (Zipf::new(count), Random::new(1));
+            let (zipf, mut random) = (Zipf::new(count), Rng::with_seed(1));
             let seen: std::collections::BTreeSet<u64> = (0..1_000).map(|_| zipf.draw(&mut random)).collect();
             assert_eq!(seen, (0..count).collect());
         }
