@@ -4,6 +4,7 @@
 //! try every operation that may come next, remember (operations done, state), back out where nothing fits. An operation
 //! whose outcome is unknown may take effect at any time after it began, or never.
 
+pub mod collection;
 mod history;
 pub mod register;
 mod search;

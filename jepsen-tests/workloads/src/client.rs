@@ -67,19 +67,19 @@ impl From<Vec<i64>> for Value {
     }
 }
 
-/// A table's keys and indexes. The names of attributes are the same in all tables: `pk` (S), `sk` (N), `rank` (N).
+/// A table's keys and indexes. The names of attributes are the same in all tables: `pk` (S), `sk` (N), `grade` (N).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Shape {
     /// Partition key `pk`.
     Hash,
     /// Partition key `pk`, sort key `sk`.
     HashAndRange,
-    /// As before, with the local index [`LOCAL_INDEX`] on `rank`, which has all attributes.
+    /// As before, with the local index [`LOCAL_INDEX`] on `grade`, which has all attributes.
     LocallyIndexed,
 }
 
 /// The local index of [`Shape::LocallyIndexed`].
-pub const LOCAL_INDEX: &str = "by_rank";
+pub const LOCAL_INDEX: &str = "by_grade";
 
 /// `ConsistentRead`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -17,6 +17,11 @@ pub trait Workload: Send + Sync {
     /// The tables that must be there before the first turn.
     fn tables(&self) -> Vec<(String, Shape)>;
 
+    /// Whether it makes and deletes tables: then one that is not there is not odd.
+    fn changes_tables(&self) -> bool {
+        false
+    }
+
     /// One turn of one client: an operation, or a few that belong together. Failures are in the history.
     fn turn<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, ()>;
 
