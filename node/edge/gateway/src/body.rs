@@ -17,6 +17,13 @@ pub(crate) struct Received {
     share: Share,
 }
 
+impl Received {
+    /// A body that is there already.
+    pub fn whole(bytes: Bytes, budget: &Arc<Budget>) -> Received {
+        Received { bytes, share: Share::new(budget) }
+    }
+}
+
 /// Why there is no body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum BodyError {

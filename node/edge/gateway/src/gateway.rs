@@ -12,6 +12,7 @@ use crate::{
     settings::Settings,
     tables::Tables,
 };
+use bytes::Bytes;
 use futures::FutureExt;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
@@ -105,6 +106,14 @@ impl Gateway {
             let answer = Answer { status: 404, ..self.refusal(None, ApiError::UnknownOperation) };
             self.respond(&head, answer, &id)
         }))
+    }
+
+    /// Answers a request that did not come over HTTP as if it had, with status and body: the simulation's way in.
+    pub async fn ask(&self, operation: Operation, body: Bytes) -> (u16, Vec<u8>) {
+        let head = Request::new(()).into_parts().0;
+        let received = Received::whole(body, &self.bodies);
+        let answer = self.answer(&head, Ok(operation), received, &self.ids.next()).await;
+        (answer.status, answer.body)
     }
 
     async fn api(&self, head: &request::Parts, body: Incoming, id: &RequestId) -> Result<Response<ReplyBody>, HangUp> {
