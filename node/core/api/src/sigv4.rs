@@ -18,7 +18,7 @@ pub use signer::{Signer, SignerHeaders};
 pub use signing_key::{SigningKey, SigningKeyCache};
 
 use crate::error_table::ApiError;
-use claims::{Claims, Form};
+use claims::{Claims, Form, Scope};
 use std::{fmt, sync::Arc};
 use subtle::ConstantTimeEq;
 
@@ -96,17 +96,17 @@ pub struct Now {
 /// Says who sent the request, or why nobody can be believed to have.
 pub fn verify(request: &SignedRequest<'_>, keyring: &dyn Keyring, now: Now) -> Result<Caller, ApiError> {
     let claims = Claims::read(request)?;
-    check_scope(&claims)?;
+    let scope = claims.scope();
+    check_scope(&scope, &claims.date_text)?;
     check_signed_headers(request, &claims)?;
     check_time(&claims, now)?;
 
-    let credential = keyring.credential(claims.access_key()).ok_or(ApiError::UnrecognizedClient)?;
+    let credential = keyring.credential(scope.access_key).ok_or(ApiError::UnrecognizedClient)?;
     if credential.disabled || !same_token(credential.session_token.as_deref(), claims.session_token.as_deref()) {
         return Err(ApiError::UnrecognizedClient);
     }
     let key = keyring.signing_key(&claims.credential, &credential.secret).ok_or(ApiError::UnrecognizedClient)?;
-    let text =
-        canonical::string_to_sign(request, &claims.signed_headers, claims.scope(), &claims.date_text, claims.form);
+    let text = canonical::string_to_sign(request, &claims.signed_headers, scope.text, &claims.date_text, claims.form);
     if !bool::from(key.sign(&text).as_bytes().ct_eq(claims.signature.as_bytes())) {
         return Err(ApiError::InvalidSignature(
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
@@ -114,7 +114,7 @@ pub fn verify(request: &SignedRequest<'_>, keyring: &dyn Keyring, now: Now) -> R
                 .into(),
         ));
     }
-    Ok(Caller { access_key: claims.access_key().to_owned() })
+    Ok(Caller { access_key: scope.access_key.to_owned() })
 }
 
 fn same_token(expected: Option<&str>, sent: Option<&str>) -> bool {
@@ -125,9 +125,9 @@ fn same_token(expected: Option<&str>, sent: Option<&str>) -> bool {
     }
 }
 
-fn check_scope(claims: &Claims<'_>) -> Result<(), ApiError> {
+fn check_scope(scope: &Scope<'_>, date_text: &str) -> Result<(), ApiError> {
     let invalid = |text: String| Err(ApiError::InvalidSignature(text));
-    let [_, date, region, service, terminator] = claims.credential_parts();
+    let Scope { date, region, service, terminator, .. } = *scope;
     if region.is_empty() {
         return invalid(format!("Credential should be scoped to a valid region, not '{region}'. "));
     }
@@ -139,12 +139,11 @@ fn check_scope(claims: &Claims<'_>) -> Result<(), ApiError> {
             "Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{terminator}'. "
         ));
     }
-    let day = claims.date_text.get(..8).unwrap_or_default();
+    let day = date_text.get(..8).unwrap_or_default();
     if date != day {
         return invalid(format!(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{date}' != \
-             '{day}', from '{}'.",
-            claims.date_text
+             '{day}', from '{date_text}'."
         ));
     }
     Ok(())

@@ -16,12 +16,12 @@ pub fn string_to_sign(
         text.push_str(line);
         text.push('\n');
     }
-    text.push_str(hexadecimal(&Sha256::digest(canonical_request(request, signed_headers, form)).into()).as_str());
+    text.push_str(Hexadecimal::of(&Sha256::digest(canonical_request(request, signed_headers, form)).into()).as_str());
     text
 }
 
 pub(super) fn canonical_request(request: &SignedRequest<'_>, signed_headers: &[&str], form: Form) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1_024);
+    let mut out = Vec::with_capacity(2_048);
     out.extend_from_slice(request.method.as_bytes());
     out.push(b'\n');
     path(request.path, &mut out);
@@ -42,19 +42,30 @@ pub(super) fn canonical_request(request: &SignedRequest<'_>, signed_headers: &[&
         lower(name, &mut out);
     }
     out.push(b'\n');
-    out.extend_from_slice(hexadecimal(&Sha256::digest(request.body).into()).as_bytes());
+    out.extend_from_slice(Hexadecimal::of(&Sha256::digest(request.body).into()).as_bytes());
     out
 }
 
 /// A hash in lower-case hexadecimal.
-pub(super) fn hexadecimal(hash: &[u8; 32]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(64);
-    for byte in hash {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+pub(super) struct Hexadecimal([u8; 64]);
+
+impl Hexadecimal {
+    pub(super) fn of(hash: &[u8; 32]) -> Hexadecimal {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(hash) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        Hexadecimal(text)
     }
-    text
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits are ASCII")
+    }
 }
 
 fn lower(name: &str, out: &mut Vec<u8>) {
@@ -121,7 +132,7 @@ fn header_values(request: &SignedRequest<'_>, name: &str, out: &mut Vec<u8>) {
             out.push(b',');
         }
         let value = value.trim_ascii();
-        if !value.windows(2).any(|pair| pair == b"  ") {
+        if !has_run_of_blanks(value) {
             out.extend_from_slice(value);
             continue;
         }
@@ -133,6 +144,12 @@ fn header_values(request: &SignedRequest<'_>, name: &str, out: &mut Vec<u8>) {
             blank = byte == b' ';
         }
     }
+}
+
+fn has_run_of_blanks(value: &[u8]) -> bool {
+    // No early end, so that the compiler looks at many bytes at once.
+    let pairs = value.iter().zip(value.iter().skip(1));
+    pairs.fold(false, |any, (byte, next)| any | ((*byte == b' ') & (*next == b' ')))
 }
 
 fn escaped(bytes: &[u8]) -> Vec<u8> {

@@ -48,22 +48,25 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// Access key, date, region, service, terminator.
-    pub fn credential_parts(&self) -> [&str; 5] {
+    pub fn scope(&self) -> Scope<'_> {
         let mut parts = self.credential.rsplitn(5, '/');
         let mut next = || parts.next().unwrap_or_default();
         let (terminator, service, region, date, access_key) = (next(), next(), next(), next(), next());
-        [access_key, date, region, service, terminator]
+        let text = self.credential.get(access_key.len() + 1..).unwrap_or_default();
+        Scope { access_key, text, date, region, service, terminator }
     }
+}
 
-    pub fn access_key(&self) -> &str {
-        self.credential_parts()[0]
-    }
-
-    /// `date/region/service/terminator`.
-    pub fn scope(&self) -> &str {
-        self.credential.get(self.access_key().len() + 1..).unwrap_or_default()
-    }
+/// What a credential is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'c> {
+    pub access_key: &'c str,
+    /// All behind the access key: `date/region/service/terminator`.
+    pub text: &'c str,
+    pub date: &'c str,
+    pub region: &'c str,
+    pub service: &'c str,
+    pub terminator: &'c str,
 }
 
 fn has_parameter(query: &str, name: &str) -> bool {
@@ -219,7 +222,8 @@ fn raw_signed_headers(query: &str) -> Option<Vec<&str>> {
 }
 
 fn split_signed_headers(text: &str) -> Result<Vec<&str>, ApiError> {
-    let names: Vec<&str> = text.split(';').filter(|name| !name.is_empty()).take(SIGNED_HEADERS_MAX + 1).collect();
+    let mut names = Vec::with_capacity(16);
+    names.extend(text.split(';').filter(|name| !name.is_empty()).take(SIGNED_HEADERS_MAX + 1));
     if names.len() > SIGNED_HEADERS_MAX {
         return incomplete(format!("'SignedHeaders' may name at most {SIGNED_HEADERS_MAX} headers."));
     }
@@ -227,7 +231,7 @@ fn split_signed_headers(text: &str) -> Result<Vec<&str>, ApiError> {
 }
 
 fn checked_credential(credential: Cow<'_, str>) -> Result<Cow<'_, str>, ApiError> {
-    if credential.split('/').count() < 5 || credential.starts_with('/') {
+    if credential.bytes().filter(|byte| *byte == b'/').count() < 4 || credential.starts_with('/') {
         return incomplete(format!(
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got \
              '{credential}'"

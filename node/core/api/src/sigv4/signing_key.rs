@@ -1,6 +1,6 @@
 //! The key that signs for one secret, day, region and service; and a bounded store of derived ones.
 
-use super::{ALGORITHM, SERVICE, TERMINATOR, canonical::hexadecimal};
+use super::{ALGORITHM, SERVICE, TERMINATOR, canonical::Hexadecimal};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -40,7 +40,7 @@ impl SigningKey {
         debug_assert!(string_to_sign.starts_with(ALGORITHM), "only strings to sign are signed");
         let mut mac = self.0.clone();
         mac.update(string_to_sign.as_bytes());
-        hexadecimal(&mac.finalize().into_bytes().into())
+        Hexadecimal::of(&mac.finalize().into_bytes().into()).as_str().to_owned()
     }
 }
 
@@ -99,9 +99,10 @@ mod tests {
         let mut cache = SigningKeyCache::new(2);
         let (old, new): (Arc<str>, Arc<str>) = ("old".into(), "new".into());
         let text = "AWS4-HMAC-SHA256\n";
-        let before = cache.get(SCOPE, &old).expect("five parts").sign(text);
-        assert_eq!(cache.get(SCOPE, &old).expect("five parts").sign(text), before);
-        assert_ne!(cache.get(SCOPE, &new).expect("five parts").sign(text), before);
+        let mut signed = |secret| cache.get(SCOPE, secret).expect("five parts").sign(text);
+        let before = signed(&old);
+        assert_eq!(signed(&old), before);
+        assert_ne!(signed(&new), before);
         for number in 0..10 {
             cache.get(&format!("{number}{SCOPE}"), &old);
             assert!(cache.keys.len() <= 2);
