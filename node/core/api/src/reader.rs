@@ -11,19 +11,18 @@ mod types;
 pub use shape::{Member, Names, Shape, Structure, Support};
 
 use crate::error_table::ApiError;
-use serde_json::{Map, Value as Json};
+use stator_item::json::{Entries, Json};
 
 /// A body that has the shape of its operation's input.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Request {
-    root: Map<String, Json>,
+pub struct Request<'b> {
+    root: Entries<'b>,
 }
 
 /// Reads and checks a body. Members unknown to the model are ignored; a repeated member counts as it came last; members that
 /// are null count as absent. An empty body is no JSON.
-pub fn read(body: &[u8], input: &'static Structure) -> Result<Request, ApiError> {
-    // serde_json refuses what is not UTF-8 and what nests deeper than 128 levels.
-    let json: Json = serde_json::from_slice(body).map_err(|_| ApiError::Serialization(None))?;
+pub fn read<'b>(body: &'b [u8], input: &'static Structure) -> Result<Request<'b>, ApiError> {
+    let json = Json::parse(body).ok_or(ApiError::Serialization(None))?;
     types::check_structure(&json, input)?;
     let Json::Object(root) = json else {
         return Err(ApiError::Serialization(None));
@@ -32,7 +31,7 @@ pub fn read(body: &[u8], input: &'static Structure) -> Result<Request, ApiError>
     Ok(Request { root })
 }
 
-impl Request {
+impl Request<'_> {
     pub fn members(&self) -> Members<'_> {
         Members(&self.root)
     }
@@ -40,15 +39,15 @@ impl Request {
 
 /// Members of one checked structure. What has another type than its shape says cannot be here, and reads as absent.
 #[derive(Clone, Copy, Debug)]
-pub struct Members<'a>(&'a Map<String, Json>);
+pub struct Members<'a>(&'a Entries<'a>);
 
 impl<'a> Members<'a> {
     /// Members of a structure inside a list or map.
-    pub fn of(json: &'a Json) -> Option<Members<'a>> {
+    pub fn of(json: &'a Json<'a>) -> Option<Members<'a>> {
         json.as_object().map(Members)
     }
 
-    fn get(self, name: &str) -> Option<&'a Json> {
+    fn get(self, name: &str) -> Option<&'a Json<'a>> {
         self.0.get(name).filter(|json| !json.is_null())
     }
 
@@ -62,22 +61,22 @@ impl<'a> Members<'a> {
 
     /// An integer; a fraction was cut off, as DynamoDB does.
     pub fn integer(self, name: &str) -> Option<i64> {
-        types::whole(self.get(name)?)
+        if let Json::Number(number) = self.get(name)? { types::whole(number) } else { None }
     }
 
     pub fn flag(self, name: &str) -> Option<bool> {
-        self.get(name)?.as_bool()
+        if let Json::Bool(flag) = self.get(name)? { Some(*flag) } else { None }
     }
 
     pub fn structure(self, name: &str) -> Option<Members<'a>> {
         Members::of(self.get(name)?)
     }
 
-    pub fn list(self, name: &str) -> Option<&'a [Json]> {
-        self.get(name)?.as_array().map(Vec::as_slice)
+    pub fn list(self, name: &str) -> Option<&'a [Json<'a>]> {
+        self.get(name)?.as_array()
     }
 
-    pub fn map(self, name: &str) -> Option<&'a Map<String, Json>> {
+    pub fn map(self, name: &str) -> Option<&'a Entries<'a>> {
         self.get(name)?.as_object()
     }
 }

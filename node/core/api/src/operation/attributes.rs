@@ -1,9 +1,8 @@
 //! Items and keys of requests: values first, then what the table's schema says about keys.
 
 use crate::error_table::ApiError;
-use serde_json::{Map, Value as Json};
 use stator_catalog::{KeyAttribute, KeySchema, TableDescription};
-use stator_item::json::{ErrorKind, ValueError, value_from_json};
+use stator_item::json::{Entries, ErrorKind, Json, ValueError, value_from_json};
 use stator_item::size::{HASH_KEY_BYTES_MAX, ITEM_BYTES_MAX, RANGE_KEY_BYTES_MAX, item_size};
 use stator_item::{Item, Key, KeyPart, Value};
 
@@ -11,7 +10,7 @@ use stator_item::{Item, Key, KeyPart, Value};
 const SCHEMA_MISMATCH: &str = "The provided key element does not match the schema";
 
 /// An attribute value whose types the reader has checked.
-pub(super) fn value(json: &Json) -> Result<Value, ValueError> {
+pub(super) fn value(json: &Json<'_>) -> Result<Value, ValueError> {
     // What is null passes the reader and is no value.
     value_from_json(json).map_err(|error| match error.kind() {
         ErrorKind::Validation => error,
@@ -20,16 +19,17 @@ pub(super) fn value(json: &Json) -> Result<Value, ValueError> {
 }
 
 /// The attributes of an item or a key.
-pub(super) fn item(json: &Map<String, Json>) -> Result<Item, ApiError> {
-    let mut item = Item::new();
-    for (name, json) in json {
+pub(super) fn item(json: &Entries<'_>) -> Result<Item, ApiError> {
+    let mut attributes = Vec::with_capacity(json.len());
+    for (name, json) in json.iter() {
         if name.is_empty() {
             return Err(ApiError::validation("One or more parameter values were invalid: Attribute name is empty"));
         }
         let value = value(json).map_err(|error| ApiError::Validation(error.to_string()))?;
-        item.insert(name.clone(), value);
+        attributes.push((name.to_owned(), value));
     }
-    Ok(item)
+    // Names ascend, so the map is built in one go.
+    Ok(Item::from_iter(attributes))
 }
 
 /// Refuses items that no table can hold.

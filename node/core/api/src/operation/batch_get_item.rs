@@ -9,15 +9,14 @@ use crate::capacity::{CapacityDetail, Consumed, Units};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Shape, Structure};
 use crate::render::{self, Object};
-use serde_json::{Map, Value as Json};
 use stator_expression::Projection;
 use stator_item::Item;
-use stator_item::json::write_item_json;
+use stator_item::json::{Entries, Json, write_item_json};
 use stator_partition::Command;
 use stator_partition::command::Get;
 use stator_partition::reply::Got;
 use stator_partition::{Refusal, Reply};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const KEYS_MAX: usize = 100;
 /// Size of the items of one reply; what goes beyond it is left unprocessed.
@@ -54,7 +53,7 @@ struct TableKeys {
     consistency: ReadConsistency,
     /// `ProjectionExpression` and `ExpressionAttributeNames` as they came: unprocessed keys repeat them.
     projection_text: Option<String>,
-    names: Option<Map<String, Json>>,
+    names: BTreeMap<String, String>,
 }
 
 /// A checked BatchGetItem.
@@ -69,7 +68,7 @@ impl BatchGetItem {
         let request = reader::read(body, &INPUT)?;
         let members = request.members();
         let mut tables = Vec::new();
-        for (given, json) in members.map("RequestItems").into_iter().flatten() {
+        for (given, json) in members.map("RequestItems").into_iter().flat_map(Entries::iter) {
             let Some(members) = Members::of(json) else { continue };
             tables.push(TableKeys::read(given, members)?);
         }
@@ -77,6 +76,11 @@ impl BatchGetItem {
             return Err(ApiError::validation("Too many items requested for the BatchGetItem call"));
         }
         Ok(BatchGetItem { tables, capacity: CapacityDetail::read(members) })
+    }
+
+    /// The tables as the request names them: ARNs have to be checked against the cluster's [`Owner`](crate::arn::Owner).
+    pub fn references(&self) -> impl Iterator<Item = &TableReference> {
+        self.tables.iter().map(|keys| &keys.table)
     }
 
     pub fn table_names(&self) -> impl Iterator<Item = &str> {
@@ -206,7 +210,7 @@ impl TableKeys {
             projection,
             consistency: ReadConsistency::read(members),
             projection_text: members.text("ProjectionExpression").map(str::to_owned),
-            names: members.map("ExpressionAttributeNames").cloned(),
+            names: substitutes.names,
         })
     }
 
@@ -228,10 +232,10 @@ impl TableKeys {
         if let Some(text) = &self.projection_text {
             render::string(text, object.member("ProjectionExpression"));
         }
-        if let Some(names) = &self.names {
+        if !self.names.is_empty() {
             let mut written = Object::begin(object.member("ExpressionAttributeNames"));
-            for (key, name) in names {
-                render::string(name.as_str().unwrap_or_default(), written.member(key));
+            for (key, name) in &self.names {
+                render::string(name, written.member(key));
             }
             written.end();
         }

@@ -9,7 +9,7 @@ use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Shape, Structure};
 use crate::render::Object;
 use stator_catalog::TableDescription;
-use stator_item::json::{ValueError, write_item_json};
+use stator_item::json::{Entries, ValueError, write_item_json};
 use stator_item::row::item_encoding;
 use stator_item::{Item, Key};
 use stator_partition::Command;
@@ -72,7 +72,7 @@ impl BatchWriteItem {
         let request = reader::read(body, &INPUT)?;
         let members = request.members();
         let mut tables = Vec::new();
-        for (given, json) in members.map("RequestItems").into_iter().flatten() {
+        for (given, json) in members.map("RequestItems").into_iter().flat_map(Entries::iter) {
             let table = TableReference::new(given)?;
             let requests = json.as_array().into_iter().flatten().filter_map(Members::of);
             let requests = requests.map(WriteRequest::read).collect::<Result<Vec<_>, _>>()?;
@@ -83,6 +83,11 @@ impl BatchWriteItem {
         }
         let collection_size = members.text("ReturnItemCollectionMetrics") == Some("SIZE");
         Ok(BatchWriteItem { tables, capacity: CapacityDetail::read(members), collection_size })
+    }
+
+    /// The tables as the request names them: ARNs have to be checked against the cluster's [`Owner`](crate::arn::Owner).
+    pub fn references(&self) -> impl Iterator<Item = &TableReference> {
+        self.tables.iter().map(|writes| &writes.table)
     }
 
     pub fn table_names(&self) -> impl Iterator<Item = &str> {

@@ -7,6 +7,7 @@ use stator_expression::{
     Condition, Expressions, KeyCondition, Kind, Placeholders, Projection, Update, check_names, check_values,
 };
 use stator_item::Item;
+use stator_item::json::Json;
 use std::collections::BTreeMap;
 
 /// Which expressions an operation has.
@@ -20,7 +21,7 @@ pub(super) struct Grammar {
 /// `ExpressionAttributeNames` and `ExpressionAttributeValues`, checked by themselves.
 #[derive(Debug, Default)]
 pub(super) struct Substitutes {
-    names: BTreeMap<String, String>,
+    pub names: BTreeMap<String, String>,
     values: Item,
 }
 
@@ -30,8 +31,8 @@ impl Substitutes {
         let expressions = if present { Expressions::Present } else { Expressions::Absent };
         let mut substitutes = Substitutes::default();
         if let Some(names) = members.map("ExpressionAttributeNames") {
-            let text = |json: &serde_json::Value| json.as_str().unwrap_or_default().to_owned();
-            substitutes.names = names.iter().map(|(key, json)| (key.clone(), text(json))).collect();
+            let text = |json: &Json<'_>| json.as_str().unwrap_or_default().to_owned();
+            substitutes.names = names.iter().map(|(key, json)| (key.to_owned(), text(json))).collect();
             check_names(&substitutes.names, expressions)?;
         }
         if let (Some(values), Some(valueless)) = (members.map("ExpressionAttributeValues"), grammar.valueless) {
@@ -40,12 +41,12 @@ impl Substitutes {
                     "ExpressionAttributeValues can only be specified when using expressions: {valueless}"
                 )));
             }
-            for (key, json) in values {
+            for (key, json) in values.iter() {
                 let value = attributes::value(json).map_err(|error| {
                     let text = format!("ExpressionAttributeValues contains invalid value: {error} for key {key}");
                     ApiError::Validation(text)
                 })?;
-                substitutes.values.insert(key.clone(), value);
+                substitutes.values.insert(key.to_owned(), value);
             }
             check_values(&substitutes.values, expressions)?;
         }

@@ -3,7 +3,8 @@
 use super::shape::{Member, Names, Shape, Structure, Support};
 use super::types::whole;
 use crate::error_table::ApiError;
-use serde_json::{Map, Value as Json};
+use serde_json::Number;
+use stator_item::json::{Entries, Json};
 use std::fmt::{self, Write as _};
 
 const NAME_CHARACTERS_MIN: usize = 3;
@@ -15,36 +16,10 @@ const VIOLATIONS_MAX: usize = 10;
 /// A value is shown up to about so many bytes.
 const SHOWN_BYTES_MAX: usize = 1024;
 
-pub(super) fn check(root: &Map<String, Json>, input: &'static Structure) -> Result<(), ApiError> {
+pub(super) fn check(root: &Entries<'_>, input: &'static Structure) -> Result<(), ApiError> {
     let mut violations = Violations::default();
     violations.structure(root, input, &Place::ROOT);
-    violations.told()?;
-    refuse_not_yet(root, input)
-}
-
-/// Refuses members of the model that are not served yet, by name.
-fn refuse_not_yet(object: &Map<String, Json>, structure: &'static Structure) -> Result<(), ApiError> {
-    for member in structure.members {
-        let Some(json) = object.get(member.name).filter(|json| !json.is_null()) else { continue };
-        if member.support == Support::NotYet {
-            return Err(ApiError::Validation(format!("The parameter {} is not supported yet", member.name)));
-        }
-        refuse_not_yet_inside(json, member.shape)?;
-    }
-    Ok(())
-}
-
-fn refuse_not_yet_inside(json: &Json, shape: &'static Shape) -> Result<(), ApiError> {
-    match (shape, json) {
-        (Shape::Structure(structure), Json::Object(object)) => refuse_not_yet(object, structure),
-        (Shape::List { of, .. }, Json::Array(elements)) => {
-            elements.iter().try_for_each(|element| refuse_not_yet_inside(element, of))
-        }
-        (Shape::Map { of, .. }, Json::Object(entries)) => {
-            entries.values().try_for_each(|value| refuse_not_yet_inside(value, of))
-        }
-        _ => Ok(()),
-    }
+    violations.told()
 }
 
 /// Where in the body a value is. Shown only for violations.
@@ -92,21 +67,29 @@ impl fmt::Display for Place<'_> {
 #[derive(Default)]
 struct Violations {
     texts: Vec<String>,
+    /// The first member of the model that is not served yet.
+    not_yet: Option<&'static str>,
 }
 
 impl Violations {
     fn told(self) -> Result<(), ApiError> {
-        let count = self.texts.len();
-        if count == 0 {
-            return Ok(());
+        match (self.texts.len(), self.not_yet) {
+            (0, None) => Ok(()),
+            (0, Some(name)) => Err(ApiError::Validation(format!("The parameter {name} is not supported yet"))),
+            (count, _) => {
+                let errors = if count == 1 { "error" } else { "errors" };
+                let texts = self.texts.join("; ");
+                Err(ApiError::Validation(format!("{count} validation {errors} detected: {texts}")))
+            }
         }
-        let errors = if count == 1 { "error" } else { "errors" };
-        Err(ApiError::Validation(format!("{count} validation {errors} detected: {}", self.texts.join("; "))))
     }
 
-    fn structure(&mut self, object: &Map<String, Json>, structure: &'static Structure, place: &Place<'_>) {
+    fn structure(&mut self, object: &Entries<'_>, structure: &'static Structure, place: &Place<'_>) {
         for Member { name, shape, support } in structure.members {
             match object.get(*name).filter(|json| !json.is_null()) {
+                Some(_) if *support == Support::NotYet => {
+                    self.not_yet.get_or_insert(name);
+                }
                 Some(json) => self.value(json, shape, &place.inside(Step::Member(name))),
                 None if *support == Support::Required => {
                     self.tell("null", &place.inside(Step::Member(name)), "Member must not be null");
@@ -116,14 +99,16 @@ impl Violations {
         }
     }
 
-    fn value(&mut self, json: &Json, shape: &'static Shape, place: &Place<'_>) {
+    fn value(&mut self, json: &Json<'_>, shape: &'static Shape, place: &Place<'_>) {
         match (shape, json) {
             (Shape::String(names), Json::String(text)) => {
                 for constraint in string_constraints(text, names) {
                     self.tell(&quoted(json), place, &constraint);
                 }
             }
-            (Shape::Integer { min, max } | Shape::Long { min, max }, number) => self.number(number, *min, *max, place),
+            (Shape::Integer { min, max } | Shape::Long { min, max }, Json::Number(number)) => {
+                self.number(number, (*min, *max), place);
+            }
             (Shape::List { of, min, max }, Json::Array(elements)) => {
                 self.count(json, elements.len(), (*min, *max), place);
                 for (element, number) in elements.iter().zip(1..) {
@@ -132,7 +117,7 @@ impl Violations {
             }
             (Shape::Map { keys, of, min, max }, Json::Object(entries)) => {
                 self.count(json, entries.len(), (*min, *max), place);
-                for (key, value) in entries {
+                for (key, value) in entries.iter() {
                     self.map_key(json, key, keys, place);
                     self.map_value(json, (key, value), of, place);
                 }
@@ -143,14 +128,14 @@ impl Violations {
     }
 
     /// An element of a list or a value of a map: not null, as members of structures may be.
-    fn inner(&mut self, json: &Json, shape: &'static Shape, place: &Place<'_>) {
+    fn inner(&mut self, json: &Json<'_>, shape: &'static Shape, place: &Place<'_>) {
         if json.is_null() {
             return self.tell("null", place, "Member must not be null");
         }
         self.value(json, shape, place);
     }
 
-    fn map_key(&mut self, map: &Json, key: &str, keys: &'static Shape, place: &Place<'_>) {
+    fn map_key(&mut self, map: &Json<'_>, key: &str, keys: &'static Shape, place: &Place<'_>) {
         let Shape::String(names) = keys else { return };
         if !string_constraints(key, names).is_empty() {
             let constraint = format!("Map keys must satisfy constraint: [{}]", all_constraints(names));
@@ -158,7 +143,7 @@ impl Violations {
         }
     }
 
-    fn map_value(&mut self, map: &Json, (key, value): (&str, &Json), of: &'static Shape, place: &Place<'_>) {
+    fn map_value(&mut self, map: &Json<'_>, (key, value): (&str, &Json<'_>), of: &'static Shape, place: &Place<'_>) {
         if let (Shape::List { min, max, .. }, Json::Array(elements)) = (of, value)
             && !(*min..=*max).contains(&elements.len())
         {
@@ -171,8 +156,8 @@ impl Violations {
         self.inner(value, of, &place.inside(Step::Entry(key)));
     }
 
-    fn number(&mut self, json: &Json, min: Option<i64>, max: Option<i64>, place: &Place<'_>) {
-        let Some(number) = whole(json) else { return };
+    fn number(&mut self, number: &Number, (min, max): (Option<i64>, Option<i64>), place: &Place<'_>) {
+        let Some(number) = whole(number) else { return };
         let shown = format!("'{number}'");
         if let Some(min) = min.filter(|min| number < *min) {
             self.tell(&shown, place, &format!("Member must have value greater than or equal to {min}"));
@@ -182,7 +167,7 @@ impl Violations {
         }
     }
 
-    fn count(&mut self, json: &Json, count: usize, (min, max): (usize, usize), place: &Place<'_>) {
+    fn count(&mut self, json: &Json<'_>, count: usize, (min, max): (usize, usize), place: &Place<'_>) {
         if count < min {
             self.tell(&quoted(json), place, &format!("Member must have length greater than or equal to {min}"));
         }
@@ -257,14 +242,14 @@ fn lower_camel(name: &str) -> String {
 }
 
 /// A value as Java shows it, in quotes.
-fn quoted(json: &Json) -> String {
+fn quoted(json: &Json<'_>) -> String {
     let mut shown = String::from("'");
     push_shown(json, &mut shown);
     shown.push('\'');
     shown
 }
 
-fn push_shown(json: &Json, out: &mut String) {
+fn push_shown(json: &Json<'_>, out: &mut String) {
     if out.len() > SHOWN_BYTES_MAX {
         return;
     }
@@ -288,7 +273,10 @@ fn push_shown(json: &Json, out: &mut String) {
             }
             out.push('}');
         }
-        scalar => write!(out, "{scalar}").expect("writing to memory does not fail"),
+        Json::Number(number) => write!(out, "{number}").expect("writing to memory does not fail"),
+        Json::Bool(true) => out.push_str("true"),
+        Json::Bool(false) => out.push_str("false"),
+        Json::Null => out.push_str("null"),
     }
 }
 

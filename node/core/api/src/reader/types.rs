@@ -4,11 +4,12 @@
 
 use super::shape::{ATTRIBUTE_VALUE, Member, Shape, Structure};
 use crate::error_table::ApiError;
-use serde_json::Value as Json;
+use serde_json::Number;
+use stator_item::json::Json;
 
 const UNEXPECTED_OBJECT: &str = "Start of structure or map found where not expected.";
 
-pub(super) fn check_structure(json: &Json, structure: &'static Structure) -> Result<(), ApiError> {
+pub(super) fn check_structure(json: &Json<'_>, structure: &'static Structure) -> Result<(), ApiError> {
     let object = match json {
         Json::Object(object) => object,
         Json::Array(_) => return Err(unexpected_list(&Shape::Structure(structure))),
@@ -22,14 +23,16 @@ pub(super) fn check_structure(json: &Json, structure: &'static Structure) -> Res
     Ok(())
 }
 
-fn check(json: &Json, shape: &'static Shape) -> Result<(), ApiError> {
+fn check(json: &Json<'_>, shape: &'static Shape) -> Result<(), ApiError> {
     match (shape, json) {
         (Shape::Anything, _) => Ok(()),
         (Shape::Structure(structure), _) => check_structure(json, structure),
         (Shape::Value, _) => check_structure(json, &ATTRIBUTE_VALUE),
         (Shape::String(_), Json::String(_)) | (Shape::Boolean, Json::Bool(_)) => Ok(()),
-        (Shape::Integer { .. }, Json::Number(_)) => check_range(json, i64::from(i32::MIN), i64::from(i32::MAX), "int"),
-        (Shape::Long { .. }, Json::Number(_)) => check_range(json, i64::MIN, i64::MAX, "long"),
+        (Shape::Integer { .. }, Json::Number(number)) => {
+            check_range(number, i64::from(i32::MIN), i64::from(i32::MAX), "int")
+        }
+        (Shape::Long { .. }, Json::Number(number)) => check_range(number, i64::MIN, i64::MAX, "long"),
         (Shape::List { of, .. }, Json::Array(elements)) => elements.iter().try_for_each(|element| match element {
             Json::Null => Ok(()),
             element => check(element, of),
@@ -53,17 +56,17 @@ fn check(json: &Json, shape: &'static Shape) -> Result<(), ApiError> {
     }
 }
 
-fn check_range(json: &Json, min: i64, max: i64, type_name: &str) -> Result<(), ApiError> {
-    if whole(json).is_some_and(|number| (min..=max).contains(&number)) {
+fn check_range(number: &Number, min: i64, max: i64, type_name: &str) -> Result<(), ApiError> {
+    if whole(number).is_some_and(|whole| (min..=max).contains(&whole)) {
         return Ok(());
     }
-    Err(ApiError::serialization(format!("Numeric value ({json}) out of range of {type_name}")))
+    Err(ApiError::serialization(format!("Numeric value ({number}) out of range of {type_name}")))
 }
 
 /// The integer that a number is, or is above in magnitude by a fraction.
-pub(super) fn whole(json: &Json) -> Option<i64> {
-    json.as_i64().or_else(|| {
-        let number = json.as_f64()?.trunc();
+pub(super) fn whole(number: &Number) -> Option<i64> {
+    number.as_i64().or_else(|| {
+        let number = number.as_f64()?.trunc();
         // Beyond 2^53 a float says nothing exact; a limit is never meant to be that large.
         (number.abs() < 9_007_199_254_740_992.0).then_some(number as i64)
     })
@@ -74,7 +77,7 @@ fn unexpected_list(shape: &Shape) -> ApiError {
     ApiError::serialization(format!("Unrecognized collection type {kind}{}", shape.class()))
 }
 
-fn not_convertible(json: &Json, type_name: &str) -> ApiError {
+fn not_convertible(json: &Json<'_>, type_name: &str) -> ApiError {
     let token = match json {
         Json::Null => "NULL_VALUE",
         Json::Bool(true) => "TRUE_VALUE",

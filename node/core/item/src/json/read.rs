@@ -1,26 +1,26 @@
 //! DynamoDB JSON to values.
 
 use super::ValueError;
+use super::tree::{Entries, Json};
 use crate::number::{Number, NumberError};
 use crate::value::{Item, NESTING_LEVELS_MAX, Value};
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine};
 use bytes::Bytes;
-use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 
 /// An attribute value. Members that are no data type are ignored, members that are null count as absent.
-pub fn value_from_json(json: &Json) -> Result<Value, ValueError> {
+pub fn value_from_json(json: &Json<'_>) -> Result<Value, ValueError> {
     read_value(json, NESTING_LEVELS_MAX)
 }
 
 /// An item: attribute names to attribute values.
-pub fn item_from_json(json: &Map<String, Json>) -> Result<Item, ValueError> {
+pub fn item_from_json(json: &Entries<'_>) -> Result<Item, ValueError> {
     read_item(json, NESTING_LEVELS_MAX)
 }
 
 /// A blob: the bytes of a base64 string.
-pub fn binary_from_json(json: &Json) -> Result<Bytes, ValueError> {
+pub fn binary_from_json(json: &Json<'_>) -> Result<Bytes, ValueError> {
     match json {
         Json::String(text) => read_base64(text),
         Json::Object(_) => Err(ValueError::UnexpectedObject),
@@ -29,11 +29,11 @@ pub fn binary_from_json(json: &Json) -> Result<Bytes, ValueError> {
     }
 }
 
-fn read_item(json: &Map<String, Json>, levels_left: usize) -> Result<Item, ValueError> {
-    json.iter().map(|(name, value)| Ok((name.clone(), read_value(value, levels_left)?))).collect()
+fn read_item(json: &Entries<'_>, levels_left: usize) -> Result<Item, ValueError> {
+    json.iter().map(|(name, value)| Ok((name.to_owned(), read_value(value, levels_left)?))).collect()
 }
 
-fn read_value(json: &Json, levels_left: usize) -> Result<Value, ValueError> {
+fn read_value(json: &Json<'_>, levels_left: usize) -> Result<Value, ValueError> {
     let members = match json {
         Json::Object(members) => members,
         Json::Array(_) => {
@@ -43,7 +43,7 @@ fn read_value(json: &Json, levels_left: usize) -> Result<Value, ValueError> {
     };
     let mut value = None;
     for (name, member) in members.iter().filter(|(_, member)| !member.is_null()) {
-        let read = match name.as_str() {
+        let read = match name {
             "S" => Value::String(string(member)?.to_owned()),
             "N" => Value::Number(read_number(string(member)?)?),
             "B" => Value::Binary(binary_from_json(member)?),
@@ -64,7 +64,7 @@ fn read_value(json: &Json, levels_left: usize) -> Result<Value, ValueError> {
     value.ok_or(ValueError::Empty)
 }
 
-fn read_list(elements: &[Json], levels_left: usize) -> Result<Vec<Value>, ValueError> {
+fn read_list(elements: &[Json<'_>], levels_left: usize) -> Result<Vec<Value>, ValueError> {
     let levels_left = one_level_less(levels_left)?;
     elements.iter().map(|element| read_value(element, levels_left)).collect()
 }
@@ -80,7 +80,7 @@ fn read_number(text: &str) -> Result<Number, ValueError> {
     })
 }
 
-fn read_string_set(elements: &[Json]) -> Result<BTreeSet<String>, ValueError> {
+fn read_string_set(elements: &[Json<'_>]) -> Result<BTreeSet<String>, ValueError> {
     let texts = elements.iter().map(string).collect::<Result<Vec<_>, _>>()?;
     if texts.is_empty() {
         return Err(ValueError::EmptyStringSet);
@@ -89,7 +89,7 @@ fn read_string_set(elements: &[Json]) -> Result<BTreeSet<String>, ValueError> {
     if set.len() < texts.len() { Err(ValueError::DuplicateStrings(texts.join(", "))) } else { Ok(set) }
 }
 
-fn read_number_set(elements: &[Json]) -> Result<BTreeSet<Number>, ValueError> {
+fn read_number_set(elements: &[Json<'_>]) -> Result<BTreeSet<Number>, ValueError> {
     let texts = elements.iter().map(string).collect::<Result<Vec<_>, _>>()?;
     if texts.is_empty() {
         return Err(ValueError::EmptyNumberSet);
@@ -98,7 +98,7 @@ fn read_number_set(elements: &[Json]) -> Result<BTreeSet<Number>, ValueError> {
     if set.len() < texts.len() { Err(ValueError::DuplicateNumbers) } else { Ok(set) }
 }
 
-fn read_binary_set(elements: &[Json]) -> Result<BTreeSet<Bytes>, ValueError> {
+fn read_binary_set(elements: &[Json<'_>]) -> Result<BTreeSet<Bytes>, ValueError> {
     if elements.is_empty() {
         return Err(ValueError::EmptyBinarySet);
     }
@@ -124,7 +124,7 @@ fn read_base64(text: &str) -> Result<Bytes, ValueError> {
     })
 }
 
-fn string(json: &Json) -> Result<&str, ValueError> {
+fn string<'j>(json: &'j Json<'_>) -> Result<&'j str, ValueError> {
     match json {
         Json::String(text) => Ok(text),
         Json::Object(_) => Err(ValueError::UnexpectedObject),
@@ -133,7 +133,7 @@ fn string(json: &Json) -> Result<&str, ValueError> {
     }
 }
 
-fn boolean(json: &Json) -> Result<bool, ValueError> {
+fn boolean(json: &Json<'_>) -> Result<bool, ValueError> {
     match json {
         Json::Bool(value) => Ok(*value),
         Json::Object(_) => Err(ValueError::UnexpectedObject),
@@ -143,7 +143,7 @@ fn boolean(json: &Json) -> Result<bool, ValueError> {
     }
 }
 
-fn array(json: &Json) -> Result<&[Json], ValueError> {
+fn array<'j, 'a>(json: &'j Json<'a>) -> Result<&'j [Json<'a>], ValueError> {
     match json {
         Json::Array(elements) => Ok(elements),
         Json::Object(_) => Err(ValueError::UnexpectedObject),
@@ -151,7 +151,7 @@ fn array(json: &Json) -> Result<&[Json], ValueError> {
     }
 }
 
-fn object(json: &Json) -> Result<&Map<String, Json>, ValueError> {
+fn object<'j, 'a>(json: &'j Json<'a>) -> Result<&'j Entries<'a>, ValueError> {
     match json {
         Json::Object(members) => Ok(members),
         Json::Array(_) => Err(ValueError::UnexpectedArray("java.util.Map")),
@@ -160,7 +160,7 @@ fn object(json: &Json) -> Result<&Map<String, Json>, ValueError> {
 }
 
 /// What DynamoDB's parser calls a JSON scalar.
-fn token_name(json: &Json) -> &'static str {
+fn token_name(json: &Json<'_>) -> &'static str {
     match json {
         Json::Null => "NULL_VALUE",
         Json::Bool(true) => "TRUE_VALUE",
