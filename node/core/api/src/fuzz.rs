@@ -54,13 +54,13 @@ fn nothing<T>(_input: T) -> Vec<Command> {
 
 fn one<T: OneItem>(body: &[u8], tables: &Tables) -> Result<Vec<Command>, ApiError> {
     let input = T::parse(body)?;
-    let table = tables.get(input.table_name()).ok_or_else(ApiError::no_such_table)?;
+    let table = tables.get(&input.table().name).ok_or_else(ApiError::no_such_table)?;
     Ok(vec![input.command(table)?.command])
 }
 
 fn many<T: ManyItems>(body: &[u8], tables: &Tables) -> Result<Vec<Command>, ApiError> {
     let input = T::parse(body)?;
-    let table = tables.get(input.table_name()).ok_or_else(ApiError::no_such_table)?;
+    let table = tables.get(&input.table().name).ok_or_else(ApiError::no_such_table)?;
     Ok(vec![input.paging(table)?.page(TokenRange::ALL)])
 }
 

@@ -140,7 +140,8 @@ pub trait OneItem: Sized {
     /// Everything that can be refused without the table.
     fn parse(body: &[u8]) -> Result<Self, ApiError>;
 
-    fn table_name(&self) -> &str;
+    /// The table as the request names it: an ARN has to be checked against the cluster's [`Owner`](crate::arn::Owner).
+    fn table(&self) -> &TableReference;
 
     fn consistency(&self) -> ReadConsistency;
 
@@ -160,7 +161,8 @@ pub trait ManyItems: Sized {
     /// Everything that can be refused without the table.
     fn parse(body: &[u8]) -> Result<Self, ApiError>;
 
-    fn table_name(&self) -> &str;
+    /// The table as the request names it: an ARN has to be checked against the cluster's [`Owner`](crate::arn::Owner).
+    fn table(&self) -> &TableReference;
 
     fn consistency(&self) -> ReadConsistency;
 

@@ -1,6 +1,11 @@
 //! Operations on tables: read from the catalog, or changes of it.
 
-use crate::{dispatch::Turn, fan_out, gateway::Gateway, tables::CatalogTest};
+use crate::{
+    dispatch::Turn,
+    fan_out,
+    gateway::Gateway,
+    tables::{CatalogTest, Tables},
+};
 use http::{header, request};
 use stator_api::{
     ApiError, Operation,
@@ -113,11 +118,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// Whose name ARNs bear. Before the cluster's first start is over there is none.
     fn owner(&self) -> Result<Owner, ApiError> {
-        let catalog = self.tables.catalog();
-        let identity = catalog.identity().ok_or_else(ApiError::unavailable)?;
-        Ok(Owner { region: identity.region.clone(), account_id: identity.account_id.clone() })
+        owner(&*self.tables)
     }
 
     async fn change(&self, change: Change, turn: &Turn<'_>) -> Result<Outcome, ApiError> {
@@ -165,5 +167,12 @@ impl Gateway {
 
 /// The status of a table; `None`: it is gone.
 fn status(catalog: &Catalog, table: TableId) -> Option<TableStatus> {
+/// Whose name ARNs bear. Before the cluster's first start is over there is none.
+pub(crate) fn owner(tables: &dyn Tables) -> Result<Owner, ApiError> {
+    let catalog = tables.catalog();
+    let identity = catalog.identity().ok_or_else(ApiError::unavailable)?;
+    Ok(Owner { region: identity.region.clone(), account_id: identity.account_id.clone() })
+}
+
     catalog.table_by_id(table).map(|table| table.status)
 }

@@ -1,11 +1,15 @@
 //! From a request's body to a reply's: parse, find the table, ask the partition, render.
 
-use crate::fan_out::{self, consistency};
+use crate::{
+    control,
+    fan_out::{self, consistency},
+    tables::Tables,
+};
 use stator_api::{
     ApiError, Operation,
     operation::{
-        BatchGetItem, BatchWriteItem, DeleteItem, GetItem, ManyItems, OneItem, PutItem, Query, Scan, Tables as Named,
-        UpdateItem,
+        BatchGetItem, BatchWriteItem, DeleteItem, GetItem, ManyItems, OneItem, PutItem, Query, Scan, TableReference,
+        Tables as Named, UpdateItem,
     },
 };
 use stator_catalog::TableDescription;
@@ -15,6 +19,7 @@ use std::sync::Arc;
 /// What one request is answered with, and within what time.
 pub(crate) struct Turn<'a> {
     pub door: &'a dyn Door,
+    pub tables: &'a dyn Tables,
     pub body: &'a [u8],
     pub deadline: Deadline,
     /// The table, once it is known: for the trace.
@@ -50,7 +55,7 @@ impl Turn<'_> {
 
     async fn one<T: OneItem>(&mut self) -> Result<(), ApiError> {
         let input = T::parse(self.body)?;
-        let table = self.find(input.table_name()).await?;
+        let table = self.find(input.table()).await?;
         let routed = input.command(&table)?;
         let read = consistency(input.consistency());
         let outcome = self.door.submit(table.id, routed.token, routed.command, read, self.deadline).await;
@@ -59,7 +64,7 @@ impl Turn<'_> {
 
     async fn many<T: ManyItems>(&mut self) -> Result<(), ApiError> {
         let input = T::parse(self.body)?;
-        let table = self.find(input.table_name()).await?;
+        let table = self.find(input.table()).await?;
         let mut paging = input.paging(&table)?;
         fan_out::pages(self.door, &table, &mut paging, input.consistency(), self.deadline).await?;
         paging.render(&table, &mut self.out)
@@ -67,27 +72,31 @@ impl Turn<'_> {
 
     async fn batch_get(&mut self) -> Result<(), ApiError> {
         let input = BatchGetItem::parse(self.body)?;
-        let tables = self.find_all(input.table_names()).await?;
+        let tables = self.find_all(input.references()).await?;
         let outcomes = fan_out::batch(self.door, input.commands(&tables)?, self.deadline).await;
         input.render(&tables, outcomes, &mut self.out)
     }
 
     async fn batch_write(&mut self) -> Result<(), ApiError> {
         let input = BatchWriteItem::parse(self.body)?;
-        let tables = self.find_all(input.table_names()).await?;
+        let tables = self.find_all(input.references()).await?;
         let outcomes = fan_out::batch(self.door, input.commands(&tables)?, self.deadline).await;
         input.render(&tables, outcomes, &mut self.out)
     }
 
-    /// The table of that name, which must exist.
-    async fn find(&mut self, name: &str) -> Result<Arc<TableDescription>, ApiError> {
-        let table = self.door.table(name, self.deadline).await?.ok_or_else(ApiError::no_such_table)?;
+    /// The table that the request names, which must exist here.
+    async fn find(&mut self, reference: &TableReference) -> Result<Arc<TableDescription>, ApiError> {
+        // Most requests bear a name, which belongs to nobody else.
+        if reference.given != reference.name {
+            control::owner(self.tables)?.check(&reference.given)?;
+        }
+        let table = self.door.table(&reference.name, self.deadline).await?.ok_or_else(ApiError::no_such_table)?;
         self.table = Some(table.clone());
         Ok(table)
     }
 
     /// All tables of a batch.
-    async fn find_all<'n>(&mut self, names: impl Iterator<Item = &'n str>) -> Result<Named, ApiError> {
+    async fn find_all<'n>(&mut self, named: impl Iterator<Item = &'n TableReference>) -> Result<Named, ApiError> {
         let mut tables = Named::new();
         for name in names {
             let table = self.find(name).await?;

@@ -175,6 +175,7 @@ impl Gateway {
         let received = received.decode(&head.headers).map_err(|error| self.body_refusal(error))?;
         let mut turn = Turn {
             door: &*self.door,
+            tables: &*self.tables,
             body: &received.bytes,
             deadline: self.deadline(self.settings.request_time_max),
             table: None,

@@ -51,8 +51,8 @@ impl OneItem for DeleteItem {
         Ok(DeleteItem { key, write })
     }
 
-    fn table_name(&self) -> &str {
-        &self.write.table.name
+    fn table(&self) -> &TableReference {
+        &self.write.table
     }
 
     fn consistency(&self) -> ReadConsistency {

@@ -55,8 +55,8 @@ impl OneItem for GetItem {
         Ok(GetItem { table, key, projection, consistency, capacity })
     }
 
-    fn table_name(&self) -> &str {
-        &self.table.name
+    fn table(&self) -> &TableReference {
+        &self.table
     }
 
     fn consistency(&self) -> ReadConsistency {

@@ -53,8 +53,8 @@ impl OneItem for PutItem {
         Ok(PutItem { item, write })
     }
 
-    fn table_name(&self) -> &str {
-        &self.write.table.name
+    fn table(&self) -> &TableReference {
+        &self.write.table
     }
 
     fn consistency(&self) -> ReadConsistency {

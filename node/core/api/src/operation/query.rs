@@ -2,7 +2,7 @@
 
 use super::attributes::{check_hash_size, check_part_not_empty, check_range_size, typed};
 use super::expressions::{self, Grammar, Substitutes};
-use super::model;
+use super::model::{self, TableReference};
 use super::page_members::{IndexView, PageMembers, ScanOrQuery};
 use super::paging::{Paging, Stretch};
 use super::start_key;
@@ -69,8 +69,8 @@ impl ManyItems for Query {
         Ok(Query { page, key_condition, backward: members.flag("ScanIndexForward") == Some(false) })
     }
 
-    fn table_name(&self) -> &str {
-        &self.page.table.name
+    fn table(&self) -> &TableReference {
+        &self.page.table
     }
 
     fn consistency(&self) -> ReadConsistency {

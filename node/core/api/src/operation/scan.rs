@@ -1,7 +1,7 @@
 //! Scan.
 
 use super::expressions::{Grammar, Substitutes};
-use super::model;
+use super::model::{self, TableReference};
 use super::page_members::{PageMembers, ScanOrQuery};
 use super::paging::{Paging, Stretch};
 use super::start_key;
@@ -61,8 +61,8 @@ impl ManyItems for Scan {
         Ok(Scan { page, segment })
     }
 
-    fn table_name(&self) -> &str {
-        &self.page.table.name
+    fn table(&self) -> &TableReference {
+        &self.page.table
     }
 
     fn consistency(&self) -> ReadConsistency {

@@ -60,8 +60,8 @@ impl OneItem for UpdateItem {
         Ok(UpdateItem { key, update, write })
     }
 
-    fn table_name(&self) -> &str {
-        &self.write.table.name
+    fn table(&self) -> &TableReference {
+        &self.write.table
     }
 
     fn consistency(&self) -> ReadConsistency {
