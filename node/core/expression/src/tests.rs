@@ -4,6 +4,7 @@
 mod condition;
 mod hostile;
 mod key_condition;
+mod legacy;
 mod limits;
 mod placeholders;
 mod plans;
