@@ -179,6 +179,12 @@ impl Node {
         self.client.copy.catalog()
     }
 
+    /// The catalog as its leader has it; if none answers in time, as this node knows it.
+    pub async fn newest_catalog(&self, deadline: Deadline) -> Arc<Catalog> {
+        self.router.refresh_soon(deadline).await;
+        self.catalog()
+    }
+
     /// Makes a change of the catalog and waits until this node's copy shows it.
     pub async fn change(&self, change: Change, deadline: Deadline) -> Result<Outcome, ChangeError> {
         let change = match change {

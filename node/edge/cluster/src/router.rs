@@ -10,12 +10,15 @@ use crate::{
     metrics::Metrics,
 };
 use parking_lot::RwLock;
-use stator_catalog::{PartitionDescription, TableDescription, TokenRange};
+use stator_catalog::{PartitionDescription, TableDescription, TableStatus, TokenRange};
 use stator_environment::BoxFuture;
 use stator_item::{NodeId, PartitionId, TableId, Timestamp, Token};
 use stator_partition::{Attempt, Command, CommandId, Refusal, Reply};
 use stator_replica::Request;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// How long the catalog's leader is waited for where an older answer will do.
+const REFRESH_MAX: Duration = Duration::from_secs(1);
 
 pub(crate) struct Router {
     pub host: Arc<Host>,
@@ -38,6 +41,14 @@ struct Journey {
 impl Router {
     fn elapsed(&self) -> Duration {
         self.client.environment.clock.elapsed()
+    }
+
+    /// Brings this node's copy up to the catalog's leader, but not for long: an older one will do.
+    pub async fn refresh_soon(&self, deadline: Deadline) {
+        let deadline = deadline.min(Deadline(self.elapsed() + REFRESH_MAX));
+        if let Err(error) = self.client.refresh(deadline).await {
+            tracing::debug!(%error, "the catalog is taken as this node knows it");
+        }
     }
 
     /// The partition of a token; before it says that there is none, the catalog's leader was asked.
@@ -187,10 +198,13 @@ impl Door for Router {
         deadline: Deadline,
     ) -> BoxFuture<'a, Result<Option<Arc<TableDescription>>, Refusal>> {
         Box::pin(async move {
-            if let Some(table) = self.client.copy.catalog().table(name) {
-                return Ok(Some(table.clone()));
+            let known = self.client.copy.catalog().table(name).cloned();
+            match known.as_ref().map(|table| table.status) {
+                Some(TableStatus::Active | TableStatus::Updating) => return Ok(known),
+                // The copy may not have heard yet that it is there, or gone: both would be refused.
+                Some(TableStatus::Creating | TableStatus::Deleting) => self.refresh_soon(deadline).await,
+                None => self.client.refresh(deadline).await.map_err(|_| Refusal::DeadlinePassed)?,
             }
-            self.client.refresh(deadline).await.map_err(|_| Refusal::DeadlinePassed)?;
             Ok(self.client.copy.catalog().table(name).cloned())
         })
     }

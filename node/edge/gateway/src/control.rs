@@ -41,7 +41,9 @@ impl Gateway {
             Operation::DeleteTable => self.delete_table(turn).await,
             Operation::DescribeTable => self.describe_table(turn).await,
             Operation::ListTables => {
-                ListTables::parse(turn.body)?.render(&self.tables.catalog(), &mut turn.out);
+                let input = ListTables::parse(turn.body)?;
+                // A table made through another node a moment ago is not missing.
+                input.render(&*self.tables.newest(turn.deadline).await, &mut turn.out);
                 Ok(())
             }
             Operation::TagResource => self.change_tags(ChangeTags::parse_tag(turn.body)?, turn).await,
@@ -165,8 +167,6 @@ impl Gateway {
     }
 }
 
-/// The status of a table; `None`: it is gone.
-fn status(catalog: &Catalog, table: TableId) -> Option<TableStatus> {
 /// Whose name ARNs bear. Before the cluster's first start is over there is none.
 pub(crate) fn owner(tables: &dyn Tables) -> Result<Owner, ApiError> {
     let catalog = tables.catalog();
@@ -174,5 +174,7 @@ pub(crate) fn owner(tables: &dyn Tables) -> Result<Owner, ApiError> {
     Ok(Owner { region: identity.region.clone(), account_id: identity.account_id.clone() })
 }
 
+/// The status of a table; `None`: it is gone.
+fn status(catalog: &Catalog, table: TableId) -> Option<TableStatus> {
     catalog.table_by_id(table).map(|table| table.status)
 }

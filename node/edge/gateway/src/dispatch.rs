@@ -98,9 +98,9 @@ impl Turn<'_> {
     /// All tables of a batch.
     async fn find_all<'n>(&mut self, named: impl Iterator<Item = &'n TableReference>) -> Result<Named, ApiError> {
         let mut tables = Named::new();
-        for name in names {
-            let table = self.find(name).await?;
-            tables.insert(name.to_owned(), table);
+        for reference in named {
+            let table = self.find(reference).await?;
+            tables.insert(reference.name.clone(), table);
         }
         Ok(tables)
     }

@@ -12,6 +12,9 @@ pub trait Tables: Send + Sync + 'static {
     /// This node's copy, which may lag a little behind the leader's. Called for every request: must be cheap.
     fn catalog(&self) -> Arc<Catalog>;
 
+    /// The catalog as its leader has it; this node's copy where no leader answers soon.
+    fn newest(&self, deadline: Deadline) -> BoxFuture<'_, Arc<Catalog>>;
+
     /// Has the catalog's leader make a change. When it was made, this node's copy shows it.
     fn change(&self, change: Change, deadline: Deadline) -> BoxFuture<'_, Result<Outcome, ChangeError>>;
 
@@ -25,6 +28,10 @@ pub type CatalogTest<'a> = &'a (dyn Fn(&Catalog) -> bool + Send + Sync);
 impl Tables for Node {
     fn catalog(&self) -> Arc<Catalog> {
         Node::catalog(self)
+    }
+
+    fn newest(&self, deadline: Deadline) -> BoxFuture<'_, Arc<Catalog>> {
+        Box::pin(self.newest_catalog(deadline))
     }
 
     fn change(&self, change: Change, deadline: Deadline) -> BoxFuture<'_, Result<Outcome, ChangeError>> {

@@ -128,6 +128,51 @@ async fn tables_come_and_go() {
 }
 
 #[tokio::test]
+async fn a_new_table_is_listed_by_a_node_that_has_not_heard_of_it() {
+    let edge = Edge::start(open()).await;
+    let mut client = Client::connect(&edge).await;
+    edge.world.lag();
+    client.create_table().await;
+    assert_eq!(client.ok("ListTables", json!({})).await, json!({"TableNames": ["music"]}));
+}
+
+#[tokio::test]
+async fn items_of_another_owner_are_refused() {
+    let edge = Edge::start(open()).await;
+    let mut client = Client::connect(&edge).await;
+    client.create_table().await;
+    let (key, keys) = (song("Bach", "Air"), json!({"Keys": [song("Bach", "Air")]}));
+    let deletes = json!([{"DeleteRequest": {"Key": key}}]);
+    let hash = json!({":a": {"S": "Bach"}});
+    for (region, account, error) in [
+        ("eu-central-1", "000000000000", None),
+        ("us-east-1", "000000000000", Some("ValidationException")),
+        ("eu-central-1", "111111111111", Some("AccessDeniedException")),
+    ] {
+        let table = format!("arn:aws:dynamodb:{region}:{account}:table/music");
+        for (operation, body) in [
+            ("PutItem", json!({"TableName": table, "Item": key})),
+            ("GetItem", json!({"TableName": table, "Key": key})),
+            ("UpdateItem", json!({"TableName": table, "Key": key})),
+            ("DeleteItem", json!({"TableName": table, "Key": key})),
+            (
+                "Query",
+                json!({"TableName": table, "KeyConditionExpression": "artist = :a", "ExpressionAttributeValues": hash}),
+            ),
+            ("Scan", json!({"TableName": table})),
+            ("BatchGetItem", json!({"RequestItems": {table.as_str(): keys}})),
+            ("BatchWriteItem", json!({"RequestItems": {table.as_str(): deletes}})),
+        ] {
+            let reply = client.call(operation, body).await;
+            match error {
+                None => assert_eq!(reply.status, StatusCode::OK, "{operation}: {}", reply.text()),
+                Some(error) => assert_eq!(reply.error(), (400, error.into()), "{operation} on {table}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reply_is_not_held_back_for_ever() {
     let edge = Edge::start(open()).await;
     let mut client = Client::connect(&edge).await;

@@ -32,6 +32,8 @@ pub enum Weather {
 pub struct World {
     catalog: watch::Sender<Arc<Catalog>>,
     partitions: Mutex<Vec<(TableId, Partition)>>,
+    /// What this node knows of the catalog, when it lags behind.
+    copy: Mutex<Option<Arc<Catalog>>>,
     pub weather: watch::Sender<Weather>,
     /// Whether a table becomes ready, or gone, by itself.
     pub finishes: Mutex<bool>,
@@ -62,6 +64,7 @@ impl World {
         Arc::new(World {
             catalog: watch::Sender::new(Arc::new(catalog)),
             partitions: Mutex::default(),
+            copy: Mutex::default(),
             weather: watch::Sender::new(Weather::Fair),
             finishes: Mutex::new(true),
         })
@@ -72,6 +75,11 @@ impl World {
         let outcome = catalog.step(change, &Stamp { now_ms: 1_000 })?;
         self.catalog.send_replace(Arc::new(catalog));
         Ok(outcome)
+    }
+
+    /// From now on this node hears nothing of the catalog.
+    pub fn lag(&self) {
+        *self.copy.lock() = Some(self.catalog.borrow().clone());
     }
 
     /// Does for the tables on their way what the cluster does.
@@ -147,7 +155,11 @@ impl Door for World {
 
 impl Tables for World {
     fn catalog(&self) -> Arc<Catalog> {
-        self.catalog.borrow().clone()
+        self.copy.lock().clone().unwrap_or_else(|| self.catalog.borrow().clone())
+    }
+
+    fn newest(&self, _deadline: Deadline) -> BoxFuture<'_, Arc<Catalog>> {
+        Box::pin(async move { self.catalog.borrow().clone() })
     }
 
     fn change(&self, change: Change, _deadline: Deadline) -> BoxFuture<'_, Result<Outcome, ChangeError>> {
