@@ -15,6 +15,7 @@ const SECRET_RANDOM_BYTES: usize = 30;
 
 const ROOT_ID: &str = "STATOR_ROOT_ACCESS_KEY";
 const ROOT_SECRET: &str = "STATOR_ROOT_SECRET_KEY";
+const ROOT_DESCRIPTION: &str = "made by the first start";
 const CREATE_MAX: Duration = Duration::from_secs(10);
 
 /// A key and its secret.
@@ -64,13 +65,13 @@ pub async fn ensure_root(node: &Node, random: &dyn Random) -> Result<RootKey, Se
         Some(given) => (given, true),
         None => (KeyPair::generate(random), false),
     };
-    create(node, &pair).await?;
+    create(node, &pair, ROOT_DESCRIPTION.to_owned(), true).await?;
     Ok(if is_given { RootKey::Given } else { RootKey::Made(pair) })
 }
 
 /// Has the catalog take a key in.
-pub async fn create(node: &Node, pair: &KeyPair) -> Result<(), ChangeError> {
-    let change = Change::CreateKey { id: pair.id.clone(), secret: pair.secret.clone() };
+pub async fn create(node: &Node, pair: &KeyPair, description: String, is_root: bool) -> Result<(), ChangeError> {
+    let change = Change::CreateKey { id: pair.id.clone(), secret: pair.secret.clone(), description, is_root };
     node.change(change, node.deadline(CREATE_MAX)).await.map(|_| ())
 }
 

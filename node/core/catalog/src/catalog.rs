@@ -1,7 +1,7 @@
 //! The catalog's content, and what is read from it. Changed only by [`step`](Catalog::step).
 
 use crate::{
-    change::Plan,
+    change::{ChangeId, Outcome, Plan},
     cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeState},
     partition::PartitionDescription,
     routing::Routing,
@@ -10,7 +10,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use stator_item::{NodeId, PartitionId, ReplicaId, TableId};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     ops::Bound,
     sync::Arc,
 };
@@ -38,6 +38,8 @@ pub struct Catalog {
     pub(crate) plans: BTreeMap<PartitionId, Plan>,
     pub(crate) lost_replicas: BTreeSet<ReplicaId>,
     pub(crate) access_keys: BTreeMap<String, AccessKey>,
+    /// What came of the latest changes that are made only once; the oldest first.
+    pub(crate) made_once: VecDeque<(ChangeId, Outcome)>,
     /// Tables by name; made anew from `tables`.
     #[serde(skip)]
     pub(crate) names: BTreeMap<String, TableId>,

@@ -20,7 +20,11 @@ pub struct Stamp {
     pub now_ms: u64,
 }
 
-/// One change of the catalog. Every one may be sent again: it then changes nothing or is refused.
+/// Tells attempts at one change from changes that look alike. Random.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChangeId(pub u128);
+
+/// One change of the catalog. Every one may be sent again: it then changes nothing or is refused, unless it bears an id.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Change {
     /// The first start of the first node, which becomes [`FIRST_NODE`](crate::FIRST_NODE).
@@ -84,7 +88,8 @@ pub enum Change {
         partition: PartitionId,
         epoch: u64,
     },
-    /// A partition's log says who its members are. A higher epoch wins.
+    /// A partition's log has the members of its plan. Others are not believed: the news may come late, of a plan that was
+    /// dropped.
     PartitionChanged {
         partition: PartitionId,
         epoch: u64,
@@ -97,6 +102,9 @@ pub enum Change {
     CreateKey {
         id: String,
         secret: Secret<Arc<str>>,
+        description: String,
+        /// Made by the cluster's first start.
+        is_root: bool,
     },
     SetKey {
         id: String,
@@ -105,6 +113,40 @@ pub enum Change {
     DeleteKey {
         id: String,
     },
+    /// The change, made at most once whatever number of attempts arrive: a repeated one gets the first one's outcome.
+    Once {
+        id: ChangeId,
+        change: Box<Change>,
+    },
+}
+
+impl Change {
+    /// The change in a form in which a repeated attempt is known for what it is. Those that then change nothing stay as they
+    /// are.
+    pub fn once(self, id: ChangeId) -> Change {
+        match self {
+            Change::CreateTable { .. }
+            | Change::UpdateTable { .. }
+            | Change::DeleteTable { .. }
+            | Change::PlanMembers(_)
+            | Change::DeleteKey { .. } => Change::Once { id, change: Box::new(self) },
+            Change::InitCluster { .. }
+            | Change::AddNode { .. }
+            | Change::UpdateNode { .. }
+            | Change::RemoveNode { .. }
+            | Change::AddJoinToken { .. }
+            | Change::RemoveJoinToken { .. }
+            | Change::TableReady { .. }
+            | Change::TableGone { .. }
+            | Change::ChangeTags { .. }
+            | Change::DropPlan { .. }
+            | Change::PartitionChanged { .. }
+            | Change::ReplicaLost { .. }
+            | Change::CreateKey { .. }
+            | Change::SetKey { .. }
+            | Change::Once { .. } => self,
+        }
+    }
 }
 
 /// A table to be made: what CreateTable asks for, checked.

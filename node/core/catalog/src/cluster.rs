@@ -63,6 +63,10 @@ pub struct AccessKey {
     /// Milliseconds since 1970.
     pub created_ms: u64,
     pub disabled: bool,
+    /// For people.
+    pub description: String,
+    /// Made by the cluster's first start.
+    pub is_root: bool,
 }
 
 /// SHA-256 of a join token; the token itself is shown once and kept nowhere.

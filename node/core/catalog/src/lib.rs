@@ -19,8 +19,8 @@ pub mod table;
 
 pub use catalog::Catalog;
 pub use change::{
-    BillingMode, BillingSpec, CatalogRefusal, Change, LocalIndexSpec, MembersPlan, Outcome, Plan, SseUpdate, Stamp,
-    TableSpec, TableUpdate, UnitsMax,
+    BillingMode, BillingSpec, CatalogRefusal, Change, ChangeId, LocalIndexSpec, MembersPlan, Outcome, Plan, SseUpdate,
+    Stamp, TableSpec, TableUpdate, UnitsMax,
 };
 pub use cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeStart, NodeState};
 pub use codec::{CodecError, decode_change, encode_change};

@@ -8,7 +8,11 @@ mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::{Catalog, CatalogRefusal, Change, Outcome, Stamp};
+use crate::{AccessKey, Catalog, CatalogRefusal, Change, ChangeId, Outcome, Stamp};
+
+/// Outcomes of changes made only once that are remembered. An attempt is repeated within seconds, in which a cluster is
+/// asked for far fewer.
+const MADE_ONCE_MAX: usize = 256;
 
 impl Catalog {
     /// Makes a change, or refuses it and changes nothing. Deterministic: nothing counts but `self` and the arguments.
@@ -17,6 +21,7 @@ impl Catalog {
             return Err(CatalogRefusal::NotInitialised);
         }
         let outcome = match change {
+            Change::Once { id, change } => return self.once(id, *change, at),
             Change::InitCluster { identity, node } => self.init_cluster(identity, node, at),
             Change::AddNode { node, token } => self.add_node(node, token.as_ref(), at),
             Change::UpdateNode { id, node } => self.update_node(id, node),
@@ -33,12 +38,30 @@ impl Catalog {
             Change::DropPlan { partition, epoch } => Ok(self.drop_plan(partition, epoch)),
             Change::PartitionChanged { partition, epoch, members } => self.partition_changed(partition, epoch, members),
             Change::ReplicaLost { replica } => Ok(self.replica_lost(replica)),
-            Change::CreateKey { id, secret } => self.create_key(id, secret, at),
+            Change::CreateKey { id, secret, description, is_root } => {
+                let created_ms = at.now_ms;
+                self.create_key(AccessKey { id, secret, created_ms, disabled: false, description, is_root })
+            }
             Change::SetKey { id, disabled } => self.set_key(id, disabled),
             Change::DeleteKey { id } => self.delete_key(id),
         }?;
         if outcome != Outcome::Unchanged {
             self.revision += 1;
+        }
+        Ok(outcome)
+    }
+
+    /// A refusal is not remembered: it changed nothing, so the next attempt is a first one.
+    fn once(&mut self, id: ChangeId, change: Change, at: &Stamp) -> Result<Outcome, CatalogRefusal> {
+        if let Some((_, outcome)) = self.made_once.iter().find(|(made, _)| *made == id) {
+            return Ok(outcome.clone());
+        }
+        let outcome = self.step(change, at)?;
+        if outcome != Outcome::Unchanged {
+            if self.made_once.len() >= MADE_ONCE_MAX {
+                self.made_once.pop_front();
+            }
+            self.made_once.push_back((id, outcome.clone()));
         }
         Ok(outcome)
     }

@@ -9,7 +9,7 @@ use crate::{
 };
 use parking_lot::Mutex;
 use stator_catalog::{
-    Catalog, Change, Outcome, Plan,
+    Catalog, Change, Member, Outcome, Plan,
     placement::{Move, View, moves},
 };
 use stator_environment::Service;
@@ -26,13 +26,31 @@ const ASK_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Placement {
     pub router: Arc<Router>,
     pub heartbeats: Arc<Heartbeats>,
-    /// Partitions whose plan a task carries out.
+    /// Partitions whose plan a task carries out or gives up.
     busy: Mutex<BTreeSet<PartitionId>>,
+    /// Plans on their way, since this node leads the catalog.
+    watched: Mutex<BTreeMap<PartitionId, Watched>>,
+}
+
+/// A plan that is on its way.
+struct Watched {
+    plan: Plan,
+    /// On this node's elapsed clock.
+    since: Duration,
+    /// What was tried last and, as the plan is still there, came to nothing.
+    last: Option<Attempt>,
+}
+
+/// What can be done with a plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Attempt {
+    CarryOut,
+    GiveUp,
 }
 
 impl Placement {
     pub fn new(router: Arc<Router>, heartbeats: Arc<Heartbeats>) -> Placement {
-        Placement { router, heartbeats, busy: Mutex::new(BTreeSet::new()) }
+        Placement { router, heartbeats, busy: Mutex::default(), watched: Mutex::default() }
     }
 
     /// Runs for as long as the node does; works only while this node leads the catalog.
@@ -44,23 +62,45 @@ impl Placement {
             // One node alone has nowhere to move anything.
             if self.router.client.leads() && catalog.joined_nodes().count() > 1 {
                 self.look(&catalog).await;
+            } else {
+                self.watched.lock().clear();
             }
         }
     }
 
     async fn look(self: &Arc<Placement>, catalog: &Catalog) {
-        for (partition, plan) in catalog.plans() {
-            self.carry_out(partition, plan.clone());
-        }
         let alive = self.heartbeats.alive();
-        let view = View { leaders: self.leaders(&alive).await, alive, given_up: BTreeSet::new() };
-        for step in moves(catalog, &view, self.router.host.settings.moves_max) {
-            self.router.metrics.moves_begun.inc();
+        let leaders = self.leaders(&alive).await;
+        let view = View { alive, given_up: BTreeSet::new(), leaders, plan_ages: self.watch_plans(catalog) };
+        let moves = moves(catalog, &view, self.router.host.settings.moves_max);
+        let is_hopeless = |partition| moves.contains(&Move::GiveUp { partition });
+        for (partition, plan) in catalog.plans() {
+            // Turn about: what could not be taken back may have been carried out in the meantime.
+            let attempt = match self.watched.lock().get(&partition).and_then(|watched| watched.last) {
+                Some(Attempt::CarryOut) if is_hopeless(partition) => Attempt::GiveUp,
+                _ => Attempt::CarryOut,
+            };
+            self.begin(partition, plan.clone(), attempt);
+        }
+        for step in moves {
             match step {
+                Move::GiveUp { .. } => continue,
                 Move::Members(plan) => self.plan(plan).await,
                 Move::Leader { partition, to } => self.hand_over(&view, partition, to).await,
             }
+            self.router.metrics.moves_begun.inc();
         }
+    }
+
+    /// How long each plan has been on its way.
+    fn watch_plans(&self, catalog: &Catalog) -> BTreeMap<PartitionId, Duration> {
+        let now = self.router.client.environment.clock.elapsed();
+        let mut watched = self.watched.lock();
+        watched.retain(|partition, watched| catalog.plan(*partition) == Some(&watched.plan));
+        for (partition, plan) in catalog.plans() {
+            watched.entry(partition).or_insert_with(|| Watched { plan: plan.clone(), since: now, last: None });
+        }
+        watched.iter().map(|(partition, watched)| (*partition, now.saturating_sub(watched.since))).collect()
     }
 
     /// Where partitions are led, asked of every node that lives.
@@ -87,46 +127,73 @@ impl Placement {
         let partition = plan.partition;
         let deadline = Deadline(self.router.client.environment.clock.elapsed() + ASK_MAX);
         match self.router.client.change(Change::PlanMembers(plan), deadline).await {
-            Ok(Outcome::Planned(plan)) => self.carry_out(partition, plan),
+            Ok(Outcome::Planned(plan)) => self.begin(partition, plan, Attempt::CarryOut),
             Ok(_) => {}
             Err(error) => tracing::info!(%partition, %error, "other members could not be planned now"),
         }
     }
 
-    /// Has the partition's leader change its members to the plan's, then tells the catalog.
-    fn carry_out(self: &Arc<Placement>, partition: PartitionId, plan: Plan) {
+    /// Works on a plan, unless a task does so already.
+    fn begin(self: &Arc<Placement>, partition: PartitionId, plan: Plan, attempt: Attempt) {
         if !self.busy.lock().insert(partition) {
             return;
         }
+        if let Some(watched) = self.watched.lock().get_mut(&partition) {
+            watched.last = Some(attempt);
+        }
         let placement = self.clone();
         let work = async move {
-            if let Err(reason) = placement.try_carry_out(partition, &plan).await {
+            let outcome = match attempt {
+                Attempt::CarryOut => placement.carry_out(partition, plan).await,
+                Attempt::GiveUp => placement.give_up(partition, plan).await,
+            };
+            if let Err(reason) = outcome {
                 placement.router.metrics.moves_failed.inc();
-                tracing::info!(%partition, %reason, "the partition's members are not changed yet");
+                tracing::info!(%partition, ?attempt, %reason, "a plan for the partition's members stays for now");
             }
             placement.busy.lock().remove(&partition);
         };
         self.router.client.environment.tasks.spawn("move", Box::pin(work));
     }
 
-    async fn try_carry_out(&self, partition: PartitionId, plan: &Plan) -> Result<(), String> {
+    /// Has the partition's leader change its members to the plan's, then tells the catalog.
+    async fn carry_out(&self, partition: PartitionId, plan: Plan) -> Result<(), String> {
+        self.bring(partition, &plan.members).await?;
+        let epoch = plan.epoch + 1;
+        self.tell(Change::PartitionChanged { partition, epoch, members: plan.members }).await
+    }
+
+    /// Brings the partition back to the members that the catalog knows, then drops the plan. Not the other way round: a member
+    /// by the plan may be voting already, and without a plan its node would remove it.
+    async fn give_up(&self, partition: PartitionId, plan: Plan) -> Result<(), String> {
+        let catalog = self.router.client.copy.catalog();
+        let known = catalog.partition(partition).ok_or("the partition is gone")?;
+        self.bring(partition, &known.members).await?;
+        self.tell(Change::DropPlan { partition, epoch: plan.epoch }).await?;
+        tracing::warn!(%partition, "a plan for the partition's members could not be carried out and is dropped");
+        Ok(())
+    }
+
+    async fn bring(&self, partition: PartitionId, members: &[Member]) -> Result<(), String> {
         let move_max = self.router.host.settings.move_max;
-        let client = &self.router.client;
-        let deadline = Deadline(client.environment.clock.elapsed() + move_max);
-        let members = plan.members.clone();
         let asked = if partition == PartitionId::CATALOG {
-            match client.seat() {
-                Some(seat) => change_members(&seat.group, &members, move_max).await,
+            match self.router.client.seat() {
+                Some(seat) => change_members(&seat.group, members, move_max).await,
                 None => Answer::NotLeader { leader: None },
             }
         } else {
-            self.ask_leader(partition, &Message::ChangeMembers { partition, members: members.clone() }, move_max).await
+            let message = Message::ChangeMembers { partition, members: members.to_vec() };
+            self.ask_leader(partition, &message, move_max).await
         };
         match asked {
-            Answer::Done => {}
-            other => return Err(format!("{other:?}")),
+            Answer::Done => Ok(()),
+            other => Err(format!("{other:?}")),
         }
-        let change = Change::PartitionChanged { partition, epoch: plan.epoch + 1, members };
+    }
+
+    async fn tell(&self, change: Change) -> Result<(), String> {
+        let client = &self.router.client;
+        let deadline = Deadline(client.environment.clock.elapsed() + self.router.host.settings.move_max);
         client.change(change, deadline).await.map(|_| ()).map_err(|error| error.to_string())
     }
 

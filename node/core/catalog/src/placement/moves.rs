@@ -4,7 +4,15 @@
 use super::{Places, replicas_wanted};
 use crate::{Catalog, Member, MembersPlan, NodeState, PartitionDescription, Role, TableStatus};
 use stator_item::{NodeId, PartitionId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// So long a plan may need a node that is not heard of: it may only be starting anew.
+const PLAN_WITHOUT_NODE_MAX: Duration = Duration::from_secs(30);
+/// So long a plan may take whose nodes all live: a large partition has to be copied.
+const PLAN_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// What the catalog's leader observes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -15,6 +23,8 @@ pub struct View {
     pub given_up: BTreeSet<NodeId>,
     /// Where partitions are led, as far as it is known.
     pub leaders: BTreeMap<PartitionId, NodeId>,
+    /// How long plans have been waiting to be carried out, as far as it was watched.
+    pub plan_ages: BTreeMap<PartitionId, Duration>,
 }
 
 /// One step towards where replicas and leaders should be.
@@ -22,6 +32,8 @@ pub struct View {
 pub enum Move {
     /// Other members: a change for the catalog, whose plan is then carried out.
     Members(MembersPlan),
+    /// The plan cannot be carried out: the partition goes back to the members it had, then the plan is dropped.
+    GiveUp { partition: PartitionId },
     /// The partition's leader hands over.
     Leader { partition: PartitionId, to: NodeId },
 }
@@ -29,13 +41,14 @@ pub enum Move {
 /// The moves to begin now: with the plans on their way, no more than `moves_max` changes of members, and no more than
 /// `moves_max` leaders. The catalog's own group comes first. Empty where everything is as it should be.
 pub fn moves(catalog: &Catalog, view: &View, moves_max: usize) -> Vec<Move> {
-    let mut moves = Vec::new();
+    let mut moves: Vec<Move> = catalog.plans().filter_map(|(partition, _)| give_up(catalog, view, partition)).collect();
+    let given_up = moves.len();
     let room = moves_max.saturating_sub(catalog.plans().len());
     let dead: Vec<NodeId> =
         catalog.joined_nodes().map(|node| node.id).filter(|node| !view.alive.contains(node)).collect();
     let mut places = Places::of(catalog, &dead);
     for partition in catalog.partitions() {
-        if moves.len() >= room {
+        if moves.len() - given_up >= room {
             break;
         }
         if is_movable(catalog, view, partition)
@@ -48,11 +61,20 @@ pub fn moves(catalog: &Catalog, view: &View, moves_max: usize) -> Vec<Move> {
         .iter()
         .filter_map(|planned| match planned {
             Move::Members(plan) => Some(plan.partition),
-            Move::Leader { .. } => None,
+            Move::GiveUp { .. } | Move::Leader { .. } => None,
         })
         .collect();
     moves.extend(leader_moves(catalog, view, &planned, moves_max));
     moves
+}
+
+/// A plan that waits for a node in vain holds up others, and the partition lacks a replica in the meantime.
+fn give_up(catalog: &Catalog, view: &View, partition: PartitionId) -> Option<Move> {
+    let (plan, description) = (catalog.plan(partition)?, catalog.partition(partition)?);
+    let is_new = |member: &&Member| !description.members.iter().any(|known| known.replica == member.replica);
+    let lives = plan.members.iter().filter(is_new).all(|member| view.alive.contains(&member.node));
+    let age_max = if lives { PLAN_MAX } else { PLAN_WITHOUT_NODE_MAX };
+    view.plan_ages.get(&partition).is_some_and(|age| *age >= age_max).then_some(Move::GiveUp { partition })
 }
 
 /// Members change only where the change can be carried out: no other is on its way, the table stays, a quorum lives.

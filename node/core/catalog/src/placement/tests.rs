@@ -7,7 +7,10 @@ use crate::{
 };
 use proptest::prelude::*;
 use stator_item::{NodeId, PartitionId, ReplicaId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 fn view(alive: impl IntoIterator<Item = u64>) -> View {
     View { alive: alive.into_iter().map(NodeId).collect(), ..View::default() }
@@ -32,7 +35,7 @@ fn settle(catalog: &mut Catalog, view: &View, moves_max: usize) {
             .into_iter()
             .filter_map(|planned| match planned {
                 Move::Members(plan) => Some(plan),
-                Move::Leader { .. } => None,
+                Move::GiveUp { .. } | Move::Leader { .. } => None,
             })
             .collect();
         assert!(planned.len() <= moves_max);
@@ -176,6 +179,25 @@ fn nothing_is_moved_without_a_quorum_nor_more_at_once_than_allowed() {
 }
 
 #[test]
+fn a_plan_that_waits_for_a_dead_node_is_given_up() {
+    let mut catalog = three();
+    done(&mut catalog, Change::RemoveNode { id: NodeId(2) });
+    done(&mut catalog, Change::AddNode { node: node(4, 1), token: None });
+    let Some(Move::Members(plan)) = moves(&catalog, &view([1, 3, 4]), 1).pop() else { panic!("a plan") };
+    let partition = plan.partition;
+    done(&mut catalog, Change::PlanMembers(plan));
+    let given_up = |alive: &[u64], age_s: u64| {
+        let plan_ages = BTreeMap::from([(partition, Duration::from_secs(age_s))]);
+        let view = View { plan_ages, ..view(alive.iter().copied()) };
+        moves(&catalog, &view, 1).contains(&Move::GiveUp { partition })
+    };
+    assert!(!given_up(&[1, 3], 29), "it may be starting anew");
+    assert!(given_up(&[1, 3], 30));
+    assert!(!given_up(&[1, 3, 4], 3_599), "much may have to be copied");
+    assert!(given_up(&[1, 3, 4], 3_600));
+}
+
+#[test]
 fn leaders_spread_over_living_voters() {
     let mut catalog = cluster(3);
     done(&mut catalog, Change::CreateTable { table: Box::new(spec("t")), partitions: Some(5), avoid: vec![] });
@@ -189,7 +211,7 @@ fn leaders_spread_over_living_voters() {
             .into_iter()
             .map(|planned| match planned {
                 Move::Leader { partition, to } => (partition.0, to.0),
-                Move::Members(plan) => panic!("{plan:?}"),
+                other => panic!("{other:?}"),
             })
             .collect()
     };

@@ -1,26 +1,19 @@
 //! Access keys.
 
-use crate::{ACCESS_KEYS_MAX, AccessKey, Catalog, CatalogRefusal, Outcome, Secret, Stamp};
-use std::sync::Arc;
+use crate::{ACCESS_KEYS_MAX, AccessKey, Catalog, CatalogRefusal, Outcome};
 
 impl Catalog {
-    pub(super) fn create_key(
-        &mut self,
-        id: String,
-        secret: Secret<Arc<str>>,
-        at: &Stamp,
-    ) -> Result<Outcome, CatalogRefusal> {
-        match self.access_keys.get(&id) {
+    pub(super) fn create_key(&mut self, key: AccessKey) -> Result<Outcome, CatalogRefusal> {
+        match self.access_keys.get(&key.id) {
             // The same pair again: a repeat whose first reply was lost, or a root key from the environment.
-            Some(known) if known.secret == secret => return Ok(Outcome::Unchanged),
-            Some(_) => return Err(CatalogRefusal::KeyExists(id)),
+            Some(known) if known.secret == key.secret => return Ok(Outcome::Unchanged),
+            Some(_) => return Err(CatalogRefusal::KeyExists(key.id)),
             None if self.access_keys.len() >= ACCESS_KEYS_MAX => {
                 return Err(CatalogRefusal::KeysMax { max: ACCESS_KEYS_MAX });
             }
             None => {}
         }
-        let key = AccessKey { id: id.clone(), secret, created_ms: at.now_ms, disabled: false };
-        self.access_keys.insert(id, key);
+        self.access_keys.insert(key.id.clone(), key);
         Ok(Outcome::Done)
     }
 

@@ -57,7 +57,8 @@ impl Catalog {
         members: Vec<Member>,
     ) -> Result<Outcome, CatalogRefusal> {
         let known = self.partitions.get(&id).ok_or(CatalogRefusal::NoSuchPartition(id))?;
-        if epoch <= known.epoch {
+        let is_planned = |plan: &Plan| plan.epoch + 1 == epoch && plan.members == members;
+        if epoch <= known.epoch || !self.plans.get(&id).is_some_and(is_planned) {
             return Ok(Outcome::Unchanged);
         }
         for gone in known.members.iter().filter(|member| !members.iter().any(|other| other.replica == member.replica)) {
@@ -66,9 +67,7 @@ impl Catalog {
         let partition = Arc::new(PartitionDescription { epoch, members, ..PartitionDescription::clone(known) });
         self.routing.put(&partition);
         self.partitions.insert(id, partition);
-        if self.plans.get(&id).is_some_and(|plan| plan.epoch < epoch) {
-            self.plans.remove(&id);
-        }
+        self.plans.remove(&id);
         Ok(Outcome::Done)
     }
 

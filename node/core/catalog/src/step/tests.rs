@@ -83,6 +83,11 @@ fn update(name: &str, update: TableUpdate) -> Change {
     Change::UpdateTable { name: name.into(), update: Box::new(update) }
 }
 
+fn new_key(id: &str, secret: &str) -> Change {
+    let (id, secret, description) = (id.into(), Secret(secret.into()), "a test's".into());
+    Change::CreateKey { id, secret, description, is_root: false }
+}
+
 fn units(read_units: u64, write_units: u64) -> Throughput {
     Throughput { read_units, write_units }
 }
@@ -338,21 +343,68 @@ fn members_change_by_plan_report_and_epoch() {
         epoch,
         members: members.to_vec(),
     };
-    assert_eq!(done(&mut catalog, report(1, &[])), Outcome::Unchanged, "not higher");
+    assert_eq!(done(&mut catalog, report(1, &planned.members)), Outcome::Unchanged, "not higher");
+    assert_eq!(done(&mut catalog, report(2, &planned.members[1..])), Outcome::Unchanged, "not as planned");
     assert_eq!(done(&mut catalog, report(2, &planned.members)), Outcome::Done);
     assert_eq!((catalog.plan(partition.id), catalog.is_lost(own.replica)), (None, true));
+    assert_eq!(done(&mut catalog, report(3, &planned.members[1..])), Outcome::Unchanged, "nobody planned it");
+    done(&mut catalog, plan(2, &planned.members[1..], &[]));
     assert_eq!(done(&mut catalog, report(3, &planned.members[1..])), Outcome::Done);
     assert!(!catalog.is_lost(own.replica), "it is no member any more");
 
-    done(&mut catalog, plan(3, &planned.members[1..], &[voter(1)]));
+    let Outcome::Planned(dropped) = done(&mut catalog, plan(3, &planned.members[1..], &[voter(1)])) else {
+        panic!("a plan");
+    };
     assert_eq!(done(&mut catalog, Change::DropPlan { partition: partition.id, epoch: 2 }), Outcome::Unchanged);
     assert_eq!(done(&mut catalog, Change::DropPlan { partition: partition.id, epoch: 3 }), Outcome::Done);
+    assert_eq!(done(&mut catalog, report(4, &dropped.members)), Outcome::Unchanged, "late news of a dropped plan");
+    done(&mut catalog, plan(3, &planned.members[1..], &[voter(1)]));
+}
+
+#[test]
+fn a_repeated_attempt_gets_the_outcome_of_the_first() {
+    let mut catalog = cluster(1);
+    let attempt = |number, change: Change| change.once(ChangeId(number));
+    let again = |catalog: &mut Catalog, number, change: Change| {
+        let first = done(catalog, attempt(number, change.clone()));
+        let before = catalog.clone();
+        assert_eq!(done(catalog, attempt(number, change.clone())), first, "{change:?}");
+        assert_eq!(*catalog, before, "a repeated attempt changes nothing");
+        first
+    };
+    let Outcome::Table(table) = again(&mut catalog, 1, create(spec("t"))) else { panic!("a table") };
+    let exists = CatalogRefusal::TableExists("t".into());
+    assert_eq!(refused(&mut catalog, attempt(2, create(spec("t")))), exists, "somebody else's");
+    ready(&mut catalog, table.id);
+    assert_eq!(done(&mut catalog, attempt(1, create(spec("t")))), Outcome::Table(table.clone()), "later as well");
+    let protect = |on| update("t", TableUpdate { deletion_protection: Some(on), ..TableUpdate::default() });
+    again(&mut catalog, 3, protect(false));
+    ready(&mut catalog, table.id);
+    again(&mut catalog, 4, Change::DeleteTable { name: "t".into() });
+    done(&mut catalog, Change::TableGone { id: table.id });
+    again(&mut catalog, 4, Change::DeleteTable { name: "t".into() });
+    again(&mut catalog, 5, create(spec("t")));
+
+    let key = new_key("k", "s");
+    assert_eq!(attempt(6, key.clone()), key, "it changes nothing when it is sent again");
+    done(&mut catalog, key);
+    again(&mut catalog, 7, Change::DeleteKey { id: "k".into() });
+
+    // The first of them is forgotten in the end, and a catalog from a snapshot remembers the others.
+    for number in 0..256 {
+        let id = format!("k{number}");
+        done(&mut catalog, new_key(&id, "s"));
+        done(&mut catalog, attempt(100 + number, Change::DeleteKey { id }));
+    }
+    assert!(matches!(refused(&mut catalog, attempt(1, create(spec("t")))), CatalogRefusal::TableExists(_)));
+    let mut catalog = Catalog::decode(&catalog.encode()).expect("just encoded");
+    again(&mut catalog, 355, Change::DeleteKey { id: "k255".into() });
 }
 
 #[test]
 fn access_keys_are_made_disabled_and_deleted() {
     let mut catalog = cluster(1);
-    let create = |secret: &str| Change::CreateKey { id: "AK".into(), secret: Secret(secret.into()) };
+    let create = |secret: &str| new_key("AK", secret);
     assert_eq!(done(&mut catalog, create("s")), Outcome::Done);
     assert_eq!(done(&mut catalog, create("s")), Outcome::Unchanged);
     assert_eq!(refused(&mut catalog, create("other")), CatalogRefusal::KeyExists("AK".into()));
@@ -375,8 +427,8 @@ fn other_formats_and_damage_are_told_apart() {
     }
     bytes.push(0);
     assert_eq!(Catalog::decode(&bytes), Err(CodecError::Damaged));
-    bytes[0] = 2;
-    assert_eq!(Catalog::decode(&bytes), Err(CodecError::UnknownFormat(2)));
+    bytes[0] = 3;
+    assert_eq!(Catalog::decode(&bytes), Err(CodecError::UnknownFormat(3)));
 }
 
 fn changes() -> impl Strategy<Value = Change> {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{door::Deadline, error::ChangeError};
 use parking_lot::RwLock;
-use stator_catalog::{Change, Outcome, Stamp, encode_change};
+use stator_catalog::{Change, ChangeId, Outcome, Stamp, encode_change};
 use stator_consensus::{ConsensusError, Group, ProposeError, Wakefulness};
 use stator_environment::{Environment, Network, Service};
 use stator_item::{NodeId, PartitionId};
@@ -44,8 +44,9 @@ impl CatalogClient {
         self.seat().is_some_and(|seat| seat.group.leadership().borrow().leads)
     }
 
-    /// Makes a change and waits until this node's copy shows it. Changes may be sent again, so attempts go on to the deadline.
+    /// Makes a change and waits until this node's copy shows it. All attempts bear one id, so they go on to the deadline.
     pub async fn change(&self, change: Change, deadline: Deadline) -> Result<Outcome, ChangeError> {
+        let change = change.once(ChangeId(self.environment.random.next_u128()));
         let message = Message::Change(Box::new(change));
         loop {
             if let Some(Answer::Changed { outcome, revision }) = self.ask_leader(&message, deadline).await? {

@@ -57,7 +57,8 @@ impl World {
             account_id: "000000000000".into(),
             authority: Secret(bytes::Bytes::from_static(b"ca")),
         };
-        let key = Change::CreateKey { id: ACCESS_KEY.into(), secret: Secret(SECRET.into()) };
+        let (id, secret) = (ACCESS_KEY.into(), Secret(SECRET.into()));
+        let key = Change::CreateKey { id, secret, description: String::new(), is_root: true };
         for change in [Change::InitCluster { identity, node }, key] {
             catalog.step(change, &Stamp { now_ms: 1_000 }).expect("the change is made");
         }
