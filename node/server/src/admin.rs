@@ -16,6 +16,7 @@ use stator_proto::admin::{
     ListNodesReply, ListNodesRequest, RemoveNodeReply, RemoveNodeRequest, StatusReply, StatusRequest, admin_server,
     key,
 };
+use stator_storage::RocksRows;
 use stator_transport::JoinSecret;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tonic::{Request, Response, Status};
@@ -24,11 +25,15 @@ const CHANGE_MAX: Duration = Duration::from_secs(10);
 /// A join secret is handed over by people or by a deployment; a day is enough for either.
 const JOIN_SECRET_MS: u64 = 24 * 60 * 60 * 1_000;
 
+/// Most characters of an access key's description.
+const KEY_DESCRIPTION_MAX: usize = 256;
+
 /// The service.
 pub struct Administration {
     pub node: Arc<Node>,
     pub environment: Environment,
     pub data: PathBuf,
+    pub rows: Arc<RocksRows>,
     pub memory_bytes: u64,
     pub is_tls: bool,
     /// On this node's elapsed clock.
@@ -52,9 +57,15 @@ impl admin_server::Admin for Administration {
         Ok(Response::new(ListKeysReply { keys }))
     }
 
-    async fn create_key(&self, _request: Request<CreateKeyRequest>) -> Result<Response<CreateKeyReply>, Status> {
+    async fn create_key(&self, request: Request<CreateKeyRequest>) -> Result<Response<CreateKeyReply>, Status> {
         let pair = KeyPair::generate(&*self.environment.random);
-        access_key::create(&self.node, &pair).await.map_err(|error| refused(&error))?;
+        let description = request.into_inner().description;
+        if description.chars().count() > KEY_DESCRIPTION_MAX {
+            return Err(Status::invalid_argument(format!(
+                "a description has at most {KEY_DESCRIPTION_MAX} characters"
+            )));
+        }
+        access_key::create(&self.node, &pair, description, false).await.map_err(|error| refused(&error))?;
         let key = self.node.catalog().access_key(&pair.id).map(shown);
         Ok(Response::new(CreateKeyReply { key, secret_access_key: pair.secret.0.to_string() }))
     }
@@ -114,7 +125,8 @@ fn shown(access_key: &AccessKey) -> Key {
         access_key_id: access_key.id.clone(),
         status: status.into(),
         created_ms: access_key.created_ms,
-        ..Key::default()
+        description: access_key.description.clone(),
+        root: access_key.is_root,
     }
 }
 

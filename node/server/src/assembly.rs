@@ -98,7 +98,7 @@ impl Ground {
 }
 
 /// Starts a node. When this returns, it serves.
-pub async fn start(blueprint: Blueprint) -> Result<Running, ServerError> {
+async fn start(blueprint: Blueprint) -> Result<Running, ServerError> {
     let tls = blueprint.tls.as_ref().map(Tls::load).transpose()?;
     let directory = DataDirectory::open(&blueprint.data)?;
     let sockets = Sockets::bind(&blueprint).await?;
@@ -149,6 +149,7 @@ pub async fn start(blueprint: Blueprint) -> Result<Running, ServerError> {
         node: node.clone(),
         environment: ground.environment.clone(),
         data: blueprint.data.clone(),
+        rows: ground.rows.clone(),
         memory_bytes: blueprint.memory.0,
         is_tls: tls.is_some(),
         started: ground.environment.clock.elapsed(),

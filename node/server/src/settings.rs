@@ -63,7 +63,11 @@ pub enum Command {
 #[derive(Subcommand, Debug)]
 pub enum KeysCommand {
     /// Makes an access key and shows its secret, once
-    Create,
+    Create {
+        /// What it is for, as `stator keys list` shows it
+        #[arg(long, default_value = "", hide_default_value = true)]
+        description: String,
+    },
     /// Lists the access keys, without their secrets
     List,
     /// Refuses requests that are signed with the key, until it is deleted

@@ -49,6 +49,12 @@ impl Heartbeats {
         lately.map(|(node, _)| *node).chain([self.client.node]).collect()
     }
 
+    /// How long ago each other node was heard of.
+    pub fn heard_ago(&self) -> BTreeMap<NodeId, Duration> {
+        let now = self.client.environment.clock.elapsed();
+        self.seen.lock().iter().map(|(node, seen)| (*node, now.saturating_sub(seen.at))).collect()
+    }
+
     /// Runs for as long as the node does.
     pub async fn run(self: Arc<Heartbeats>) {
         loop {

@@ -234,6 +234,11 @@ impl Node {
         self.heartbeats.alive()
     }
 
+    /// How long ago each other node was heard of.
+    pub fn heard_ago(&self) -> BTreeMap<NodeId, Duration> {
+        self.heartbeats.heard_ago()
+    }
+
     /// What a node says of itself; `None`: it does not answer.
     pub async fn report_of(&self, node: NodeId) -> Option<Report> {
         if node == self.client.node {

@@ -37,6 +37,15 @@ struct Database {
     unlogged: WriteOptions,
 }
 
+/// Memory that rows take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RowsMemory {
+    /// Block cache, write buffers included.
+    pub cache_bytes: u64,
+    /// Rows that wait for a flush.
+    pub write_buffer_bytes: u64,
+}
+
 impl RocksRows {
     /// Opens the rows in `directory`, or begins new ones there. Dropping the last handle or view flushes them.
     pub fn open(directory: &Path, settings: &Settings) -> Result<RocksRows, DiskError> {
@@ -49,6 +58,15 @@ impl RocksRows {
         let mut unlogged = WriteOptions::default();
         unlogged.disable_wal(true);
         Ok(RocksRows { database: Arc::new(Database { db, budget, durable, unlogged }) })
+    }
+
+    /// Memory in use now.
+    pub fn memory(&self) -> RowsMemory {
+        let budget = &self.database.budget;
+        RowsMemory {
+            cache_bytes: budget.cache.get_usage() as u64,
+            write_buffer_bytes: budget.write_buffers.get_usage() as u64,
+        }
     }
 
     /// Shows the figures of these rows for as long as they are open.

@@ -6,11 +6,15 @@ use stator_catalog::{Catalog, PartitionDescription, Role, TableDescription, Tabl
 use stator_cluster::{ReplicaReport, Report};
 use stator_item::{NodeId, PartitionId};
 use stator_proto::admin::{Node, Partition, Replica, StatusReply, StatusRequest, Storage, Table, replica};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// What one moment showed.
 struct Seen {
     alive: BTreeSet<NodeId>,
+    heard_ago: BTreeMap<NodeId, Duration>,
     reports: BTreeMap<NodeId, Report>,
     /// By partition: each replica's node and report.
     replicas: BTreeMap<PartitionId, Vec<(NodeId, ReplicaReport)>>,
@@ -36,6 +40,9 @@ impl Administration {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             catalog_leader: catalog_group.map_or(0, |(node, _)| node.0),
             catalog_applied_index: catalog_group.map_or(0, |(_, report)| report.applied_index),
+            catalog_replicas: catalog
+                .partition(PartitionId::CATALOG)
+                .map_or_else(Vec::new, |group| seen.replicas(group)),
             uptime_seconds: self.environment.clock.elapsed().saturating_sub(self.started).as_secs(),
             nodes: catalog.joined_nodes().map(|node| seen.node(node)).collect(),
             tables: catalog.tables().map(|description| table(description, &partitions)).collect(),
@@ -58,18 +65,20 @@ impl Administration {
                 replicas.entry(replica.partition).or_default().push((*node, replica.clone()));
             }
         }
-        Seen { alive, reports, replicas }
+        Seen { alive, heard_ago: self.node.heard_ago(), reports, replicas }
     }
 
     fn storage(&self, own: Option<&Report>) -> Storage {
         // Figures for people: what cannot be read is shown as nothing.
         let free_bytes = rustix::fs::statvfs(&self.data).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        let memory = self.rows.memory();
         Storage {
             log_bytes: own.map_or(0, |report| report.log_bytes),
             rows_bytes: own.map_or(0, |report| report.rows_bytes),
             free_bytes,
             memory_max_bytes: self.memory_bytes,
-            ..Storage::default()
+            cache_bytes: memory.cache_bytes,
+            write_buffers_bytes: memory.write_buffer_bytes,
         }
     }
 }
@@ -89,7 +98,7 @@ impl Seen {
             zone: node.start.zone.clone(),
             version: node.start.version.clone(),
             alive: self.alive.contains(&node.id) && report.is_some(),
-            heard_ms_ago: 0,
+            heard_ms_ago: self.heard_ago.get(&node.id).map_or(0, |ago| ago.as_millis() as u64),
             replicas: replicas.len() as u64,
             leaders: replicas.iter().filter(|replica| replica.leads).count() as u64,
             start_counter: node.start.start_counter,
@@ -98,8 +107,26 @@ impl Seen {
 
     fn partition(&self, catalog: &Catalog, partition: &PartitionDescription) -> Partition {
         let reports: Vec<_> = self.reports_of(partition.id).collect();
-        // Two may claim it for a moment; the higher term is right.
-        let leader = reports.iter().filter(|(_, report)| report.leads).max_by_key(|(_, report)| report.term);
+        let leader = leader(&reports);
+        let most = leader.or(reports.first().copied());
+        Partition {
+            id: partition.id.0,
+            table_id: partition.table.0,
+            table: catalog.table_by_id(partition.table).map(|table| table.name.clone()).unwrap_or_default(),
+            first_token: partition.tokens.first.0,
+            last_token: partition.tokens.last.0,
+            epoch: partition.epoch,
+            leader: leader.map_or(0, |(node, _)| node.0),
+            items: most.map_or(0, |(_, report)| report.items),
+            bytes: most.map_or(0, |(_, report)| report.bytes),
+            asleep: most.is_some_and(|(_, report)| report.asleep),
+            replicas: self.replicas(partition),
+        }
+    }
+
+    fn replicas(&self, partition: &PartitionDescription) -> Vec<Replica> {
+        let reports: Vec<_> = self.reports_of(partition.id).collect();
+        let leader = leader(&reports);
         let replicas = partition.members.iter().map(|member| {
             let report = reports.iter().find(|(_, report)| report.replica == member.replica).map(|(_, report)| report);
             let is_leader = leader.is_some_and(|(_, leader)| leader.replica == member.replica);
@@ -119,20 +146,7 @@ impl Seen {
                     .map(|(report, (_, leader))| leader.last_index.saturating_sub(report.applied_index)),
             }
         });
-        let most = leader.or(reports.first());
-        Partition {
-            id: partition.id.0,
-            table_id: partition.table.0,
-            table: catalog.table_by_id(partition.table).map(|table| table.name.clone()).unwrap_or_default(),
-            first_token: partition.tokens.first.0,
-            last_token: partition.tokens.last.0,
-            epoch: partition.epoch,
-            leader: leader.map_or(0, |(node, _)| node.0),
-            items: most.map_or(0, |(_, report)| report.items),
-            bytes: most.map_or(0, |(_, report)| report.bytes),
-            asleep: most.is_some_and(|(_, report)| report.asleep),
-            replicas: replicas.collect(),
-        }
+        replicas.collect()
     }
 
     fn warnings(&self, catalog: &Catalog, partitions: &[Partition]) -> Vec<String> {
@@ -145,6 +159,11 @@ impl Seen {
         });
         dead.chain(leaderless).collect()
     }
+}
+
+/// Two may claim it for a moment; the higher term is right.
+fn leader<'a>(reports: &[&'a (NodeId, ReplicaReport)]) -> Option<&'a (NodeId, ReplicaReport)> {
+    reports.iter().copied().filter(|(_, report)| report.leads).max_by_key(|(_, report)| report.term)
 }
 
 fn table(table: &TableDescription, partitions: &[Partition]) -> Table {

@@ -7,7 +7,7 @@ use crate::{
     show,
 };
 use serde_json::{Value, json};
-use stator_proto::admin::{Partition, StatusReply, StatusRequest, replica::Role};
+use stator_proto::admin::{Partition, Replica, StatusReply, StatusRequest, replica::Role};
 
 pub async fn run(target: Target, is_json: bool) -> Result<(), ServerError> {
     let request = StatusRequest { without_partitions: false };
@@ -27,14 +27,16 @@ fn print(status: &StatusReply) {
     ));
     show::line(&match status.catalog_leader {
         0 => "the catalog has no leader now".to_owned(),
-        leader => format!("node {leader} leads the catalog"),
+        leader => format!("node {leader} leads the catalog, which is on nodes {}", nodes(&status.catalog_replicas)),
     });
     if let Some(storage) = &status.storage {
         show::line(&format!(
-            "this node: log {}, rows {}, free on disk {}, memory at most {}",
+            "this node: log {}, rows {}, free on disk {}; cache {}, of which {} wait to be written, memory at most {}",
             Size(storage.log_bytes),
             Size(storage.rows_bytes),
             Size(storage.free_bytes),
+            Size(storage.cache_bytes),
+            Size(storage.write_buffers_bytes),
             Size(storage.memory_max_bytes)
         ));
     }
@@ -54,22 +56,22 @@ fn print(status: &StatusReply) {
     show::table(&heads, status.partitions.iter().map(partition).collect());
 }
 
+fn nodes(replicas: &[Replica]) -> String {
+    let nodes = replicas.iter().map(|replica| match replica.role() {
+        Role::Learner => format!("{} (learns)", replica.node),
+        _ => replica.node.to_string(),
+    });
+    nodes.collect::<Vec<_>>().join(", ")
+}
+
 fn partition(partition: &Partition) -> Vec<String> {
-    let nodes: Vec<String> = partition
-        .replicas
-        .iter()
-        .map(|replica| match replica.role() {
-            Role::Learner => format!("{} (learns)", replica.node),
-            _ => replica.node.to_string(),
-        })
-        .collect();
     let lag = partition.replicas.iter().filter_map(|replica| replica.lag).max();
     vec![
         partition.id.to_string(),
         partition.table.clone(),
         partition.epoch.to_string(),
         if partition.leader == 0 { "none".to_owned() } else { partition.leader.to_string() },
-        nodes.join(", "),
+        nodes(&partition.replicas),
         lag.map_or_else(|| "unknown".to_owned(), |lag| lag.to_string()),
         partition.items.to_string(),
         Size(partition.bytes).to_string(),
@@ -81,7 +83,7 @@ fn as_json(status: &StatusReply) -> Value {
         json!({
             "id": node.id, "peer_address": node.address, "client_address": node.client_address, "zone": node.zone,
             "version": node.version, "alive": node.alive, "replicas": node.replicas, "leaders": node.leaders,
-            "starts": node.start_counter,
+            "starts": node.start_counter, "heard_ms_ago": node.heard_ms_ago,
         })
     });
     let tables = status.tables.iter().map(|table| {
@@ -91,19 +93,13 @@ fn as_json(status: &StatusReply) -> Value {
         })
     });
     let partitions = status.partitions.iter().map(|partition| {
-        let replicas = partition.replicas.iter().map(|replica| {
-            json!({
-                "id": replica.id, "node": replica.node, "role": replica.role().as_str_name().to_lowercase(),
-                "applied_index": replica.applied_index, "last_log_index": replica.last_log_index, "lag": replica.lag,
-            })
-        });
         json!({
             "id": partition.id, "table": partition.table, "epoch": partition.epoch, "leader": some(partition.leader),
             // As texts: not every reader of JSON has whole numbers of 64 bits.
             "first_token": format!("{:016x}", partition.first_token),
             "last_token": format!("{:016x}", partition.last_token),
             "items": partition.items, "bytes": partition.bytes, "asleep": partition.asleep,
-            "replicas": replicas.collect::<Vec<_>>(),
+            "replicas": replicas_as_json(&partition.replicas),
         })
     });
     let storage = status.storage.unwrap_or_default();
@@ -111,13 +107,25 @@ fn as_json(status: &StatusReply) -> Value {
         "cluster_id": status.cluster_id, "region": status.region, "account_id": status.account_id,
         "node_id": status.node_id, "version": status.version, "uptime_seconds": status.uptime_seconds,
         "catalog_leader": some(status.catalog_leader), "catalog_applied_index": status.catalog_applied_index,
+        "catalog_replicas": replicas_as_json(&status.catalog_replicas),
         "nodes": nodes.collect::<Vec<_>>(), "tables": tables.collect::<Vec<_>>(),
         "partitions": partitions.collect::<Vec<_>>(), "warnings": status.warnings,
         "storage": {
             "log_bytes": storage.log_bytes, "rows_bytes": storage.rows_bytes, "free_bytes": storage.free_bytes,
+            "cache_bytes": storage.cache_bytes, "write_buffers_bytes": storage.write_buffers_bytes,
             "memory_max_bytes": storage.memory_max_bytes,
         },
     })
+}
+
+fn replicas_as_json(replicas: &[Replica]) -> Value {
+    let replicas = replicas.iter().map(|replica| {
+        json!({
+            "id": replica.id, "node": replica.node, "role": replica.role().as_str_name().to_lowercase(),
+            "applied_index": replica.applied_index, "last_log_index": replica.last_log_index, "lag": replica.lag,
+        })
+    });
+    replicas.collect()
 }
 
 /// 0 stands for "none" between nodes.

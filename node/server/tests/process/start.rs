@@ -56,11 +56,13 @@ fn keys_are_made_listed_disabled_and_deleted() {
     let mut stator = Stator::start(directory.path(), &[]);
     let root = root_key(&mut stator);
     let keys = |arguments: &[&str]| printed(&[&["keys", "--data", text(directory.path())], arguments].concat());
-    let key = Key::printed(&keys(&["create"]));
+    let key = Key::printed(&keys(&["create", "--description", "for the shop"]));
     assert_ne!(key.id, root.id);
     done(&stator.endpoint, Some(&key), "ListTables", "{}");
     let listed = keys(&["list"]);
     assert!(listed.contains(&root.id) && listed.contains(&key.id) && !listed.contains(&key.secret), "{listed}");
+    let line = |id: &str| listed.lines().find(|line| line.contains(id)).expect("it is listed").to_owned();
+    assert!(line(&root.id).contains("  root  ") && line(&key.id).ends_with("for the shop"), "{listed}");
 
     keys(&["disable", &key.id]);
     assert_eq!(call(&stator.endpoint, Some(&key), "ListTables", "{}").0, 400);
@@ -87,7 +89,10 @@ fn status_shows_the_cluster() {
     assert_eq!(status["partitions"].as_array().map(Vec::len), Some(3));
     assert_eq!((&status["partitions"][0]["leader"], &status["catalog_leader"]), (&1.into(), &1.into()));
     assert_eq!(status["partitions"][0]["replicas"][0]["role"], "leader");
-    assert_eq!(status["storage"]["memory_max_bytes"], 512 << 20);
+    let storage = |name: &str| status["storage"][name].as_u64().expect("a number");
+    assert_eq!(storage("memory_max_bytes"), 512 << 20);
+    assert!(storage("cache_bytes") > 0 && storage("write_buffers_bytes") > 0, "{status}");
+    assert_eq!((&status["catalog_replicas"][0]["node"], &status["catalog_replicas"][0]["lag"]), (&1.into(), &0.into()));
     assert_eq!(status["warnings"], serde_json::json!([]));
     let shown = printed(&["status", "--data", data]);
     assert!(shown.contains("us-east-1") && shown.contains("rack-7"), "{shown}");
