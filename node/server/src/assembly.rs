@@ -97,6 +97,19 @@ impl Ground {
     }
 }
 
+/// Runs a node until it is told to stop, which it may be while it still starts. `greet` is called once it serves.
+pub async fn run(blueprint: Blueprint, greet: impl FnOnce(&Running)) -> Result<(), ServerError> {
+    let mut signals = Signals::listen()?;
+    let running = tokio::select! {
+        biased;
+        // As after a crash, the next start begins anew.
+        () = signals.next() => return Ok(()),
+        running = start(blueprint) => running?,
+    };
+    greet(&running);
+    running.until_stopped(signals).await
+}
+
 /// Starts a node. When this returns, it serves.
 async fn start(blueprint: Blueprint) -> Result<Running, ServerError> {
     let tls = blueprint.tls.as_ref().map(Tls::load).transpose()?;
@@ -205,7 +218,7 @@ async fn flush(rows: &Arc<RocksRows>) -> Result<(), String> {
 
 impl Running {
     /// Serves until a signal comes, then stops in order; or until the node must not go on, which is an error.
-    pub async fn until_stopped(self, mut signals: Signals) -> Result<(), ServerError> {
+    async fn until_stopped(self, mut signals: Signals) -> Result<(), ServerError> {
         let mut failure = self.failure.subscribe();
         tokio::select! {
             biased;

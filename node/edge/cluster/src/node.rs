@@ -31,8 +31,10 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// How long founding a cluster, or being known to it again, may take.
+/// How long founding a cluster may take.
 const BEGIN_MAX: Duration = Duration::from_secs(60);
+/// How often a node that its cluster does not know yet under this start says so.
+const BEGIN_TELL_EVERY: Duration = Duration::from_secs(10);
 /// How long handing one leadership over may take when the node stops.
 const HAND_OVER_MAX: Duration = Duration::from_secs(2);
 
@@ -165,8 +167,19 @@ impl Node {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.client.change(Change::UpdateNode { id: self.client.node, node: start }, deadline).await?;
-        Ok(())
+        // Without end: the others may come later, and a node that gave up would be missing then.
+        loop {
+            let change = Change::UpdateNode { id: self.client.node, node: start.clone() };
+            match self.client.change(change, self.deadline(BEGIN_TELL_EVERY)).await {
+                Ok(_) => return Ok(()),
+                Err(ChangeError::DeadlinePassed) => {
+                    tracing::warn!(
+                        "the catalog has no leader: more than half of the nodes that hold it must be up; waiting"
+                    );
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// The way in for commands.

@@ -156,6 +156,8 @@ impl Gateway {
                     .timer(TokioTimer::new())
                     .header_read_timeout(self.settings.head_wait_max)
                     .max_buf_size(READ_BYTES_MAX)
+                    // A client that has nothing more to say still waits for its reply, which may be held back.
+                    .half_close(true)
                     .serve_connection(stream, service);
                 Box::pin(self.drive(connection, heard, shutdown))
             }

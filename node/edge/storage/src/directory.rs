@@ -52,7 +52,7 @@ impl DataDirectory {
     /// Locks the directory and checks its format; makes it if it is missing.
     pub fn open(path: &Path) -> Result<DataDirectory, DirectoryError> {
         let failed = |action| move |error: io::Error| classify(path, action, &error);
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create the directory"))?;
+        create_durably(path).map_err(failed("create the directory"))?;
         let lock = lock(path)?;
         let is_new = match read_format(path)? {
             Some(found) if found > FORMAT_VERSION => {
@@ -103,6 +103,17 @@ impl DataDirectory {
         }
         Ok(())
     }
+}
+
+/// Makes a directory with those above it that are missing. A name that is new is durable once its parent is synced.
+fn create_durably(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|above| !above.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn lock(path: &Path) -> Result<File, DirectoryError> {

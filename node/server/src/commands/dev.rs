@@ -2,12 +2,11 @@
 
 use super::serving_runtime;
 use crate::{
-    assembly::{Blueprint, Running, start},
+    assembly::{self, Blueprint, Running},
     error::ServerError,
     logging,
     settings::DevSettings,
     show,
-    shutdown::Signals,
 };
 use stator_gateway::Authentication;
 use std::{fs, path::PathBuf, process};
@@ -48,12 +47,7 @@ pub fn run(settings: DevSettings) -> Result<(), ServerError> {
     // The allocator asks for huge pages, which double what an idle node occupies. Without this it is only larger.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     // The runtime ends before the temporary directory does.
-    serving_runtime(THREADS)?.block_on(async {
-        let signals = Signals::listen()?;
-        let running = start(blueprint).await?;
-        greet(&running, &place);
-        running.until_stopped(signals).await
-    })
+    serving_runtime(THREADS)?.block_on(assembly::run(blueprint, |running| greet(running, &place)))
 }
 
 fn greet(running: &Running, place: &str) {

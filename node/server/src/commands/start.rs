@@ -3,12 +3,11 @@
 use super::serving_runtime;
 use crate::{
     access_key::RootKey,
-    assembly::{Blueprint, Joining, Peers, Running, start},
+    assembly::{self, Blueprint, Joining, Peers, Running},
     error::ServerError,
     logging,
     settings::{StartSettings, memory_default},
     show,
-    shutdown::Signals,
 };
 use stator_gateway::{Authentication, TlsSettings};
 use stator_transport::JoinSecret;
@@ -18,12 +17,7 @@ pub fn run(settings: StartSettings) -> Result<(), ServerError> {
     logging::start(&settings.logs, "info,openraft=error")?;
     let blueprint = blueprint(settings)?;
     let threads = thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
-    serving_runtime(threads)?.block_on(async {
-        let signals = Signals::listen()?;
-        let running = start(blueprint).await?;
-        greet(&running);
-        running.until_stopped(signals).await
-    })
+    serving_runtime(threads)?.block_on(assembly::run(blueprint, greet))
 }
 
 fn blueprint(settings: StartSettings) -> Result<Blueprint, ServerError> {

@@ -10,7 +10,10 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::ServerName;
 use serde_json::json;
 use std::{fs, sync::Arc};
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_rustls::TlsConnector;
 
 #[tokio::test]
@@ -77,6 +80,29 @@ async fn connections_beyond_the_limit_are_closed() {
         tokio::task::yield_now().await;
     }
     Client::connect(&edge).await.ok("ListTables", json!({})).await;
+}
+
+#[tokio::test]
+async fn a_client_that_stops_sending_gets_its_reply() {
+    let edge = Edge::start(open()).await;
+    Client::connect(&edge).await.create_table().await;
+    edge.world.weather.send_replace(Weather::Wait);
+    let body = json!({"TableName": "music", "Key": {"artist": {"S": "a"}, "song": {"S": "b"}}}).to_string();
+    let mut stream = TcpStream::connect(edge.address).await.expect("the listener accepts");
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: stator\r\nx-amz-target: DynamoDB_20120810.GetItem\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + &body).as_bytes()).await.expect("sent");
+    stream.shutdown().await.expect("nothing more is sent");
+    let mut looking = Client::connect(&edge).await;
+    while !looking.get("/metrics").await.text().contains("requests_in_flight 1") {
+        tokio::task::yield_now().await;
+    }
+    edge.world.weather.send_replace(Weather::Fair);
+    let mut reply = String::new();
+    soon(stream.read_to_string(&mut reply)).await.expect("a reply");
+    assert!(reply.starts_with("HTTP/1.1 200 OK") && reply.ends_with("{}"), "{reply}");
 }
 
 #[tokio::test]
