@@ -58,8 +58,7 @@ pub async fn join(
     let demand = match secret {
         Some(secret) => {
             request.token = secret.token.clone();
-            let any_name = ServerName::try_from("node.stator").expect("a constant that is a name");
-            Demand::Tls(stranger(secret.fingerprint)?, any_name)
+            as_stranger(secret.fingerprint)?
         }
         None => Demand::Loopback,
     };
@@ -71,12 +70,19 @@ pub async fn join(
         let dialled = environment.timeout(CONNECT_MAX, dial(demand, address)).await;
         let channel = dialled
             .ok_or_else(|| unreachable("no connection in time".to_owned()))?
-            .map_err(|error| unreachable(explain(&error)))?;
+            .map_err(|error| failed(address, &error))?;
         let mut client = JoinClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
         client.join(request).await.map(Response::into_inner).map_err(|status| refused(address, &status))
     };
-    let reply =
-        environment.timeout(deadline, attempt).await.ok_or_else(|| unreachable("no answer in time".to_owned()))??;
+    let outcome =
+        environment.timeout(deadline, attempt).await.ok_or_else(|| unreachable("no answer in time".to_owned()))?;
+    let reply = match outcome {
+        // It may have broken off because it expects TLS: then no other try will do better.
+        Err(TransportError::JoinUnreachable { .. }) if secret.is_none() && speaks_tls(environment, address).await => {
+            return Err(TransportError::SecretNeeded(address.to_owned()));
+        }
+        outcome => outcome?,
+    };
     if let Some(secret) = secret
         && Fingerprint::of(&certificate(&reply.ca_pem)?) != secret.fingerprint
     {
@@ -94,13 +100,35 @@ async fn beyond_loopback(address: &str) -> bool {
     }
 }
 
-fn explain(error: &std::io::Error) -> String {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::General(reason)) => reason.clone(),
+/// TLS without a certificate of our own, with whoever has one of that authority.
+fn as_stranger(fingerprint: Fingerprint) -> Result<Demand, TransportError> {
+    let any_name = ServerName::try_from("node.stator").expect("a constant that is a name");
+    Ok(Demand::Tls(stranger(fingerprint)?, any_name))
+}
+
+/// Whether the node answers a TLS handshake as such, whatever its certificate.
+async fn speaks_tls(environment: &Environment, address: &str) -> bool {
+    let Ok(demand) = as_stranger(Fingerprint::of(&[])) else { return false };
+    match environment.timeout(CONNECT_MAX, dial(demand, address)).await {
+        Some(Err(error)) => tls_error(&error).is_some_and(|error| !matches!(error, rustls::Error::InvalidMessage(_))),
+        Some(Ok(_)) => true,
+        None => false,
+    }
+}
+
+fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
+fn failed(address: &str, error: &std::io::Error) -> TransportError {
+    let address = address.to_owned();
+    match tls_error(error) {
+        Some(rustls::Error::General(reason)) => TransportError::JoinUnreachable { address, reason: reason.clone() },
         Some(rustls::Error::InvalidMessage(_)) => {
-            "the node speaks without TLS: it is on loopback, where no join secret is needed".to_owned()
+            let reason = "the node speaks without TLS: it is on loopback, where no join secret is needed".to_owned();
+            TransportError::JoinRefused { address, reason }
         }
-        _ => error.to_string(),
+        _ => TransportError::JoinUnreachable { address, reason: error.to_string() },
     }
 }
 
@@ -109,6 +137,10 @@ fn refused(address: &str, status: &Status) -> TransportError {
     match status.code() {
         Code::PermissionDenied => TransportError::SecretWrong { address, reason },
         Code::FailedPrecondition => TransportError::JoinRefused { address, reason },
+        Code::Unimplemented => {
+            let reason = "nodes do not join there: give the address that the node shows for other nodes".to_owned();
+            TransportError::JoinRefused { address, reason }
+        }
         _ => TransportError::JoinUnreachable { address, reason },
     }
 }

@@ -10,6 +10,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::Stdio,
+    time::{Duration, Instant},
 };
 
 fn status(data: &Path) -> Value {
@@ -89,12 +90,9 @@ fn beyond_loopback_a_node_joins_with_the_secret_only() {
     let key = root_key(&mut one);
 
     let (mut without, _) = beyond("2", &["--join", &address]);
-    let mut stranger = without.stderr(Stdio::piped()).spawn().expect("it runs");
-    let mut said = String::new();
-    BufReader::new(stranger.stderr.take().expect("it is piped")).read_line(&mut said).expect("readable");
-    assert!(said.contains("--join-secret-file"), "{said}");
-    stranger.kill().expect("it still tries");
-    stranger.wait().expect("it is our child");
+    let stranger = without.output().expect("it runs");
+    let said = String::from_utf8_lossy(&stranger.stderr).into_owned();
+    assert!(!stranger.status.success() && said.contains("--join-secret-file"), "{said}");
 
     let secret = directory.path().join("join-secret");
     let printed = printed(&["join-secret", "--data", text(&data("1"))]);
@@ -108,6 +106,52 @@ fn beyond_loopback_a_node_joins_with_the_secret_only() {
     let (right, _) = beyond("2", &["--join", &address, "--join-secret-file", text(&secret)]);
     let two = Stator::spawn(right);
     done(&two.endpoint, Some(&key), "ListTables", "{}");
+}
+
+#[test]
+fn what_can_never_be_joined_is_not_tried_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = |name: &str| directory.path().join(name);
+    let mut one = Stator::start(&data("1"), &[]);
+    let address = peers(&mut one);
+    let secret = directory.path().join("join-secret");
+    fs::write(&secret, printed(&["join-secret", "--data", text(&data("1"))])).expect("written");
+    let join = |name: &str, address: &str, more: &[&str]| {
+        let start = ["start", "--log-level", "error", "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"];
+        let data = data(name);
+        let began = Instant::now();
+        let said = refused(&[&start[..], &["--data", text(&data), "--join", address], more].concat(), 1);
+        assert!(began.elapsed() < Duration::from_secs(30), "it was tried again and again");
+        said
+    };
+    let said = join("2", &address, &["--join-secret-file", text(&secret)]);
+    assert!(said.contains("no join secret is needed"), "{said}");
+    let said = join("3", &one.endpoint, &[]);
+    assert!(said.contains("nodes do not join there"), "{said}");
+}
+
+#[test]
+fn a_node_waits_for_the_others_and_can_be_stopped_meanwhile() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = |name: &str| directory.path().join(name);
+    let mut one = Stator::start(&data("1"), &[]);
+    let address = peers(&mut one);
+    let key = root_key(&mut one);
+    done(&one.endpoint, Some(&key), "CreateTable", CREATE_TABLE);
+    let two = Stator::start(&data("2"), &["--join", &address]);
+    let three = Stator::start(&data("3"), &["--join", &address]);
+    three_voters_everywhere(&data("1"));
+    for node in [one, two, three] {
+        node.crash();
+    }
+    let ports = ["start", "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--data"];
+    let mut alone = command(&[&ports[..], &[text(&data("2"))]].concat());
+    let mut waiting = alone.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut said = BufReader::new(waiting.stderr.take().expect("it is piped")).lines();
+    assert!(said.any(|line| line.is_ok_and(|line| line.contains("the catalog has no leader"))), "it says so");
+    let sent = std::process::Command::new("kill").args(["-TERM", &waiting.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+    assert!(waiting.wait().expect("it is our child").success(), "it can be stopped while it waits");
 }
 
 #[test]

@@ -40,9 +40,11 @@ async fn beyond_loopback_the_secret_proves_each_to_the_other() {
     check_wrong(secret("guess", &authority), returns(&authority), "not (or no longer) valid").await;
     check_wrong(secret("open sesame", &other), returns(&authority), "another cluster than the join secret").await;
     check_wrong(right.clone(), returns(&other), "certificate of another authority").await;
-    assert!(ask(&one, None, request("a")).await.is_err(), "plain TCP is not served");
+    let plainly = ask(&one, None, request("a")).await;
+    assert!(matches!(plainly, Err(TransportError::SecretNeeded(_))), "plain TCP is not served: {plainly:?}");
     let plain = Spec::node(2).start().await;
-    assert!(ask(&plain, Some(&right), returns(&authority)).await.is_err(), "a token is never sent in plain");
+    let secretly = ask(&plain, Some(&right), returns(&authority)).await;
+    assert!(matches!(secretly, Err(TransportError::JoinRefused { .. })), "no token is sent in plain: {secretly:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
