@@ -8,6 +8,7 @@ mod watching;
 
 pub(crate) use client::{CatalogClient, wake};
 pub use copy::Copy;
+pub use machine::stored_catalog;
 pub(crate) use messages::{Answer, Message, decode, encode};
 pub use messages::{ReplicaReport, Report};
 pub(crate) use watching::{WAIT_MAX, Watching};

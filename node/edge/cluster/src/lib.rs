@@ -18,8 +18,9 @@ mod reporting;
 mod router;
 mod settings;
 
-pub use catalog::{ReplicaReport, Report};
+pub use catalog::{ReplicaReport, Report, stored_catalog};
 pub use door::{Consistency, Deadline, Door};
 pub use error::{ChangeError, ClusterError};
 pub use node::{AllSettings, Node, NodeParts};
+pub use reporting::ReplicaDigest;
 pub use settings::Settings;

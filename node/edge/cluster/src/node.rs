@@ -11,7 +11,7 @@ use crate::{
     lifecycle::Lifecycle,
     metrics::Metrics,
     placement::Placement,
-    reporting::{CatalogHandler, report},
+    reporting::{CatalogHandler, ReplicaDigest, digests, report},
     router::Router,
     settings::Settings,
 };
@@ -19,7 +19,7 @@ use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
 use stator_catalog::{Catalog, CatalogRefusal, Change, ClusterIdentity, FIRST_NODE, FIRST_REPLICA, NodeStart, Outcome};
 use stator_consensus::{ConsensusError, Failure, Groups};
-use stator_environment::{BoxFuture, Environment, Network, RaftLog, Rows, Service, Task};
+use stator_environment::{BoxFuture, DiskError, Environment, Network, RaftLog, Rows, Service, Task};
 use stator_item::NodeId;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -258,6 +258,11 @@ impl Node {
             return Some(report(&self.client, &self.host));
         }
         self.placement.report(node).await
+    }
+
+    /// What the replicas on this node hold now. Reads all of them.
+    pub async fn digests(&self) -> Result<Vec<ReplicaDigest>, DiskError> {
+        digests(&self.client, &self.host).await
     }
 
     /// Stops in order: leaderships are handed over, then replicas close. What waits is answered "try again".

@@ -6,9 +6,9 @@ use crate::{
     members::{change_members, hand_over},
 };
 use bytes::Bytes;
-use stator_consensus::{Group, Wakefulness};
-use stator_environment::{BoxFuture, Family, Handler, KeyRange};
-use stator_item::{IndexNumber, NodeId, PartitionId};
+use stator_consensus::{Digest, Group, StateMachine, Wakefulness};
+use stator_environment::{BoxFuture, DiskError, Family, Handler, KeyRange};
+use stator_item::{IndexNumber, NodeId, PartitionId, ReplicaId};
 use std::{sync::Arc, time::Duration};
 
 /// How long a question to the catalog's leader may take here; the asking node gives up sooner.
@@ -91,4 +91,29 @@ fn one(partition: PartitionId, group: &Group, (items, bytes): (u64, u64)) -> Opt
         items,
         bytes,
     })
+}
+
+/// What the replicas on this node hold now. Reads all of them, off the runtime.
+pub(crate) async fn digests(client: &CatalogClient, host: &Host) -> Result<Vec<ReplicaDigest>, DiskError> {
+    let hosted: Vec<_> = host.replicas.read().iter().map(|(id, hosted)| (*id, hosted.clone())).collect();
+    let seat = client.seat();
+    let read = tokio::task::spawn_blocking(move || {
+        let catalog = seat.iter().map(|seat| {
+            let digest = Digest::of(&*seat.machine.snapshot()?)?;
+            Ok(ReplicaDigest { partition: PartitionId::CATALOG, replica: seat.group.replica(), digest })
+        });
+        let tables = hosted.iter().map(|(partition, hosted)| {
+            Ok(ReplicaDigest { partition: *partition, replica: hosted.id, digest: hosted.replica.digest()? })
+        });
+        catalog.chain(tables).collect()
+    });
+    read.await.unwrap_or_else(|error| Err(DiskError::Failed { action: "read the replicas", reason: error.to_string() }))
+}
+
+/// A replica's state, to be compared with that of its fellows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReplicaDigest {
+    pub partition: PartitionId,
+    pub replica: ReplicaId,
+    pub digest: Digest,
 }

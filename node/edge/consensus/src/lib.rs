@@ -1,5 +1,7 @@
 //! Many Raft groups on one node, over openraft, of which no type is seen outside.
 
+mod check;
+mod digest;
 mod encoding;
 mod error;
 mod group;
@@ -23,6 +25,8 @@ mod status;
 mod tend;
 mod wire;
 
+pub use check::{CheckedLog, check_log};
+pub use digest::Digest;
 pub use error::{ConsensusError, Member, ProposeError};
 pub use group::Group;
 pub use groups::Groups;

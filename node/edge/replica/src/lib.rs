@@ -2,6 +2,7 @@
 //!
 //! Not here: DynamoDB JSON, other partitions, routing.
 
+mod check;
 mod leader;
 mod machine;
 mod mailbox;
@@ -14,6 +15,7 @@ mod settings;
 mod shared;
 mod snapshot;
 
+pub use check::{Stored, check_stored, stored_partitions};
 pub use metrics::Metrics;
 pub use replica::{Parts, Replica, remove, stored_description};
 pub use request::{Consistency, Request};

@@ -14,7 +14,7 @@ use crate::{
 };
 use parking_lot::Mutex;
 use stator_catalog::PartitionDescription;
-use stator_consensus::{ConsensusError, Group, Groups, Leadership};
+use stator_consensus::{ConsensusError, Digest, Group, Groups, Leadership, StateMachine};
 use stator_environment::{DiskError, Environment, Rows};
 use stator_item::{PartitionId, ReplicaId};
 use stator_partition::{PartitionState, Refusal, Reply, reply::IndexCount};
@@ -123,6 +123,12 @@ impl Replica {
     /// Whether the partition was closed, as its table was deleted.
     pub fn is_closed(&self) -> bool {
         self.shared.state.read().is_closed()
+    }
+
+    /// What its state is now. Reads all of it: blocks on the disk for as long as a snapshot takes.
+    pub fn digest(&self) -> Result<Digest, DiskError> {
+        let machine = Machine { shared: self.shared.clone(), leads: Arc::default() };
+        Digest::of(&*machine.snapshot()?)
     }
 
     /// Stops the replica. What waits is answered "try again"; its data and log stay.

@@ -6,7 +6,7 @@ use super::copy::Copy;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use stator_catalog::{Catalog, CatalogRefusal, Outcome, decode_change};
-use stator_consensus::{Applied, Committed, LogPosition, SnapshotSink, SnapshotSource, StateMachine};
+use stator_consensus::{Applied, Committed, Digest, LogPosition, SnapshotSink, SnapshotSource, StateMachine};
 use stator_environment::{Direction, DiskError, Family, KeyRange, Rows, WriteBatch};
 use stator_item::{PartitionId, ReplicaId};
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
@@ -135,6 +135,16 @@ fn load(rows: &dyn Rows) -> Result<State, DiskError> {
         None => Applied::default(),
     };
     Ok(State { catalog, applied, journal_count, outcomes: BTreeMap::new() })
+}
+
+/// The catalog as it is stored here, and its digest; `None`: no replica of it is.
+pub fn stored_catalog(rows: &dyn Rows) -> Result<Option<(Catalog, Digest)>, DiskError> {
+    let state = load(rows)?;
+    if state.applied.position.is_none() {
+        return Ok(None);
+    }
+    let pinned = Pinned { applied: state.applied, bytes: state.catalog.encode().into() };
+    Ok(Some((state.catalog, Digest::of(&pinned)?)))
 }
 
 fn encode_applied(applied: &Applied) -> Vec<u8> {

@@ -1,0 +1,67 @@
+//! Looks at what a node has stored of a partition, while no replica of it runs.
+
+use crate::{
+    machine::decode_applied,
+    rows::{ViewedRows, range},
+    shared::damaged,
+    snapshot::{Source, state_ranges},
+};
+use stator_consensus::{Applied, Digest};
+use stator_environment::{DiskError, Family, Rows};
+use stator_item::PartitionId;
+use stator_partition::{PartitionState, check, keys};
+use std::sync::Arc;
+
+/// What is stored of a partition.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Stored {
+    Nothing,
+    /// A snapshot was not installed to its end: the group's leader sends another.
+    Installing,
+    Whole {
+        table: Option<String>,
+        digest: Digest,
+        checked: check::Checked,
+    },
+}
+
+/// Reads all that is stored of the partition. An error: it cannot be read, which is damage unless the disk refused.
+pub fn check_stored(rows: &Arc<dyn Rows>, partition: PartitionId) -> Result<Stored, DiskError> {
+    if rows.get(Family::State, &keys::installing_key(partition))?.is_some() {
+        return Ok(Stored::Installing);
+    }
+    let view = rows.view()?;
+    let viewed = ViewedRows(view.clone());
+    let Some(state) = PartitionState::load(partition, &viewed).map_err(damaged)? else { return Ok(Stored::Nothing) };
+    let applied = match rows.get(Family::State, &keys::applied_key(partition))? {
+        Some(stored) => decode_applied(&stored)?,
+        None => Applied::default(),
+    };
+    let items = state.items_bounds();
+    let items = items.iter().map(|bounds| (Family::Items, range(bounds)));
+    let source = Source { view, applied, ranges: items.chain(state_ranges(partition)).collect() };
+    let mut checked = check::check(&state, &viewed).map_err(damaged)?;
+    if source.applied.position.is_none() {
+        checked.findings.push("it has a state, and no row says how far that has come".to_owned());
+        checked.findings_count += 1;
+    }
+    let table = state.description().map(|table| table.name.clone());
+    Ok(Stored::Whole { table, digest: Digest::of(&source)?, checked })
+}
+
+/// The partitions of which something is stored.
+pub fn stored_partitions(rows: &dyn Rows) -> Result<Vec<PartitionId>, DiskError> {
+    let view = rows.view()?;
+    let (mut found, mut start) = (Vec::new(), Some(0_u64));
+    while let Some(from) = start {
+        let range = stator_environment::KeyRange { start: from.to_be_bytes().to_vec().into(), end: None };
+        let mut next = None;
+        view.scan(Family::State, &range, stator_environment::Direction::Forward, &mut |key, _| {
+            next = key.first_chunk::<8>().map(|id| u64::from_be_bytes(*id));
+            std::ops::ControlFlow::Break(())
+        })?;
+        found.extend(next.map(PartitionId).filter(|partition| *partition != PartitionId::CATALOG));
+        start = next.and_then(|id| id.checked_add(1));
+    }
+    Ok(found)
+}
