@@ -13,7 +13,7 @@ use crate::{
     keys,
     reply::IndexCount,
     rows::{FamilyKind, RowWrites},
-    state::PartitionState,
+    state::{PartitionState, RememberedId},
 };
 use stator_changelog::{SequenceNumber, encode_record, trimmable};
 use stator_item::Bounds;
@@ -49,6 +49,10 @@ pub fn apply(entry: &Entry, log_term: u64, state: &mut PartitionState) -> Applie
     for effects in &entry.effects {
         counted |= apply_effects(effects, state, &mut writes);
     }
+    if let Some(ids) = state.remembered.close_row(entry.number) {
+        let row = codec::encode(&ids, ids.len() * 64);
+        writes.put(FamilyKind::State, keys::remembered_key(state.partition, entry.number), row);
+    }
     if counted {
         state.write_counts(&mut writes);
     }
@@ -77,10 +81,7 @@ fn apply_effects(effects: &Effects, state: &mut PartitionState, writes: &mut Row
         writes.put(FamilyKind::Changes, keys::change_key(state.partition, sequence), encode_record(change));
     }
     if let Some(remembered) = &effects.remembered {
-        let key = keys::remembered_key(state.partition, remembered.birth, remembered.id);
-        let outcome = bytes::Bytes::from(codec::encode_outcome(&remembered.outcome));
-        state.remembered.insert(remembered.birth, remembered.id, outcome.clone());
-        writes.put(FamilyKind::State, key, outcome);
+        state.remembered.insert(RememberedId::of(remembered));
     }
     if let Some(change) = &effects.state {
         change_state(change, state, writes);
@@ -114,8 +115,9 @@ fn change_state(change: &StateChange, state: &mut PartitionState, writes: &mut R
         StateChange::TrimChanges { to } => trim(*to, state, writes),
         StateChange::RaiseMark { birth_ms } => {
             state.progress.mark_ms = state.progress.mark_ms.max(*birth_ms);
-            state.remembered.forget_below(*birth_ms);
-            writes.delete_range(FamilyKind::State, keys::remembered_below(partition, *birth_ms));
+            if let Some(last) = state.remembered.forget_below(*birth_ms) {
+                writes.delete_range(FamilyKind::State, keys::remembered_up_to(partition, last));
+            }
         }
     }
 }

@@ -5,9 +5,9 @@
 
 use bytes::Bytes;
 use stator_changelog::SequenceNumber;
-use stator_item::{Bounds, PartitionId, Timestamp, key::prefix_end};
+use stator_item::{Bounds, PartitionId, key::prefix_end};
 
-use crate::command::CommandId;
+use crate::effects::EntryNumber;
 
 /// Second part of a State key. Stored: a tag is never given a second meaning.
 mod tag {
@@ -28,7 +28,7 @@ pub(crate) enum StateKey {
     Description,
     Counts,
     Cursor { consumer: String },
-    Remembered { birth: Timestamp, id: CommandId },
+    Remembered { entry: EntryNumber },
 }
 
 /// Where the replica keeps its Raft position, in the same batch as the rows.
@@ -82,20 +82,15 @@ pub(crate) fn cursor_key(partition: PartitionId, consumer: &str) -> Bytes {
     state_key(partition, tag::CURSOR, consumer.as_bytes())
 }
 
-/// By birth first, so that those born below a mark are one range.
-pub(crate) fn remembered_key(partition: PartitionId, birth: Timestamp, id: CommandId) -> Bytes {
-    let mut rest = [0; Timestamp::BYTES + 16];
-    let (first, second) = rest.split_at_mut(Timestamp::BYTES);
-    first.copy_from_slice(&birth.to_bytes());
-    second.copy_from_slice(&id.0.to_be_bytes());
-    state_key(partition, tag::REMEMBERED, &rest)
+/// One row for all ids of an entry: a row for each would cost a replica more than the rest of its state.
+pub(crate) fn remembered_key(partition: PartitionId, entry: EntryNumber) -> Bytes {
+    state_key(partition, tag::REMEMBERED, &entry.0.to_be_bytes())
 }
 
-/// Remembered ids of commands born before this millisecond.
-pub(crate) fn remembered_below(partition: PartitionId, birth_ms: u64) -> Bounds {
-    let mark = Timestamp { wall_ms: birth_ms, counter: 0, node: 0 };
-    let end = remembered_key(partition, mark, CommandId(0));
-    (state_key(partition, tag::REMEMBERED, &[]).to_vec(), Some(end.to_vec()))
+/// Remembered ids of the entries up to this one.
+pub(crate) fn remembered_up_to(partition: PartitionId, entry: EntryNumber) -> Bounds {
+    let (start, _) = remembered_bounds(partition);
+    (start, prefix_end(&remembered_key(partition, entry)))
 }
 
 /// All remembered ids.
@@ -113,10 +108,8 @@ pub(crate) fn parse_state_key(partition: PartitionId, key: &[u8]) -> Option<Stat
         (tag::DESCRIPTION, []) => Some(StateKey::Description),
         (tag::COUNTS, []) => Some(StateKey::Counts),
         (tag::CURSOR, consumer) => Some(StateKey::Cursor { consumer: String::from_utf8(consumer.to_vec()).ok()? }),
-        (tag::REMEMBERED, rest) => {
-            let (birth, id) = rest.split_first_chunk()?;
-            let id = CommandId(u128::from_be_bytes(id.try_into().ok()?));
-            Some(StateKey::Remembered { birth: Timestamp::from_bytes(*birth), id })
+        (tag::REMEMBERED, entry) => {
+            Some(StateKey::Remembered { entry: EntryNumber(u64::from_be_bytes(entry.try_into().ok()?)) })
         }
         _ => None,
     }

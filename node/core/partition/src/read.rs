@@ -8,14 +8,15 @@ mod tests;
 use crate::{
     command::{Command, Get},
     reply::{Got, Refusal, Reply},
-    rows::{ReadError, ReadRows},
+    rows::{ReadError, ReadRow, ReadRows},
     rows_needed::item_row_key,
-    state::ReadState,
+    state::{PartitionState, ReadState},
 };
 use bytes::Bytes;
 use stator_catalog::TableDescription;
 use stator_expression::Projection;
 use stator_item::{row, size};
+use std::sync::Arc;
 
 /// Answers a command that changes nothing. State and rows are of the same moment.
 pub fn read(command: &Command, state: &ReadState, rows: &dyn ReadRows) -> Result<Result<Reply, Refusal>, ReadError> {
@@ -35,7 +36,33 @@ pub fn read(command: &Command, state: &ReadState, rows: &dyn ReadRows) -> Result
     }
 }
 
+/// Answers a `Get` from rows that may be later than the state. The reply holds if the state [is current](ReadState::is_current)
+/// afterwards: then no entry between the two has moved or removed the partition's rows.
+pub fn read_item(
+    command: &Command,
+    state: &ReadState,
+    rows: &dyn ReadRow,
+) -> Result<Result<Reply, Refusal>, ReadError> {
+    let table = match state.table_for(command) {
+        Ok(table) => table,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    match command {
+        Command::Get(command) => get(command, table, rows).map(|got| Ok(Reply::Got(got))),
+        _ => Ok(Err(Refusal::Invalid("only a Get reads a single item".to_owned()))),
+    }
+}
+
 impl ReadState {
+    /// Whether the partition still owns the rows that it owned when this was taken, under the same description.
+    pub fn is_current(&self, state: &PartitionState) -> bool {
+        let same_table = match (&self.description, &state.description) {
+            (Some(taken), Some(now)) => Arc::ptr_eq(taken, now),
+            (taken, now) => taken.is_none() && now.is_none(),
+        };
+        same_table && self.progress.epoch == state.progress.epoch && self.progress.closed == state.progress.closed
+    }
+
     /// The table, if this partition may answer the command.
     fn table_for(&self, command: &Command) -> Result<&TableDescription, Refusal> {
         if self.progress.closed {
@@ -50,7 +77,7 @@ impl ReadState {
     }
 }
 
-fn get(get: &Get, table: &TableDescription, rows: &dyn ReadRows) -> Result<Got, ReadError> {
+fn get(get: &Get, table: &TableDescription, rows: &dyn ReadRow) -> Result<Got, ReadError> {
     let Some(stored) = rows.get(&item_row_key(table, &get.key))? else { return Ok(Got::default()) };
     let (_, encoded) = row::split_row(&stored)?;
     let read_bytes = size::item_size_encoded(encoded)? as u64;

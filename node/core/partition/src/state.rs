@@ -8,6 +8,7 @@ mod remembered;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use remembered::RememberedId;
 pub use remembered::{REMEMBERED_AGE_MS_MAX, REMEMBERED_BYTES_MAX, REMEMBERED_COUNT_MAX, RememberedIds};
 
 use crate::{
@@ -18,7 +19,6 @@ use crate::{
     reply::{IndexCount, Refusal, Reply},
     rows::{Direction, FamilyKind, ReadError, ReadRows, RowWrites, items_bounds},
 };
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use stator_catalog::{TableDescription, TokenRange};
 use stator_changelog::{Cursors, SequenceNumber};
@@ -231,8 +231,9 @@ impl Loading {
             StateKey::Cursor { consumer } => {
                 self.cursors.advance(&consumer, decoded(value)?);
             }
-            StateKey::Remembered { birth, id } => {
-                self.remembered.insert(birth, id, Bytes::copy_from_slice(value));
+            StateKey::Remembered { entry } => {
+                let mark_ms = self.progress.as_ref().map_or(0, |progress| progress.mark_ms);
+                self.remembered.load_row(entry, decoded(value)?, mark_ms);
             }
         }
         Ok(())

@@ -1,17 +1,19 @@
 //! The leader's task: one per replica, it owns the overlay, waits for one event, deals with it, waits again.
 //!
-//! Commands are evaluated in their order against applied rows under the overlay, all that wait are packed into one entry, and the
-//! next entry does not wait for the one before it to be committed (up to a few in flight). A reply goes out when everything it
+//! Commands are evaluated in their order against applied rows under the overlay, all that wait are packed into one entry, and up to
+//! `entries_in_flight_max` entries are on their way at once. A reply goes out when everything it
 //! was evaluated on is applied. After a lost proposal nothing is mended: the reign ends, its replies become "try again", and a
 //! new one begins on what is applied.
 //!
 //! Guarantees: nothing is evaluated before an entry of the own term is applied. A reply that changes nothing is a strong read: it
 //! goes out only if the lease, or a quorum asked after the command arrived, says that this replica still led.
 
+mod gathering;
 mod reign;
 
 use crate::{mailbox::Waiting, shared::Shared};
 use futures::{StreamExt, stream::FuturesUnordered};
+use gathering::Gathering;
 use reign::{Answer, Reign};
 use stator_consensus::{Group, Leadership, ProposeError, Wakefulness};
 use stator_environment::BoxFuture;
@@ -42,7 +44,10 @@ pub(crate) struct Leader {
     /// The highest entry number given out, in the term. A number is never used twice: an entry that was given up may still be
     /// committed, and what was evaluated on its successor must not take it for the other.
     numbered: (u64, EntryNumber),
-    proposals: FuturesUnordered<BoxFuture<'static, Result<(), ProposeError>>>,
+    /// Each with the moment in which it was proposed.
+    proposals: FuturesUnordered<BoxFuture<'static, (Duration, Result<(), ProposeError>)>>,
+    /// Commands that wait for others to share an entry with.
+    gathering: Gathering<Waiting>,
     /// Commands that came while the group slept, and the call that wakes it: a sleeping leader can propose nothing.
     waking: Option<(Vec<Waiting>, BoxFuture<'static, bool>)>,
     /// Replies that wait for a quorum to confirm the leadership under which they were evaluated.
@@ -52,9 +57,10 @@ pub(crate) struct Leader {
 enum Event {
     Leadership,
     Applied,
-    Proposal(Result<(), ProposeError>),
+    Proposal(Duration, Result<(), ProposeError>),
     Confirmed(Box<Answer>, bool),
     Commands,
+    Gathered,
     Woken(bool),
     Mark,
     Closed,
@@ -72,6 +78,7 @@ impl Leader {
             reign: None,
             numbered: (0, EntryNumber(0)),
             proposals: FuturesUnordered::new(),
+            gathering: Gathering::default(),
             waking: None,
             doubtful: FuturesUnordered::new(),
         }
@@ -84,14 +91,15 @@ impl Leader {
         // Only after a command: a thousand quiet partitions have no timers.
         let mut next_mark = None;
         loop {
-            self.settle();
-            let takes = self.takes_commands();
             let now = self.shared.environment.clock.elapsed();
+            self.settle(now);
+            let takes = self.takes_commands();
             let until_mark = next_mark.map_or(Duration::MAX, |at: Duration| at.saturating_sub(now));
+            let until_gathered = self.gathering.time_left(now);
             let event = tokio::select! {
                 biased;
                 changed = self.leadership.changed() => if changed.is_ok() { Event::Leadership } else { Event::Closed },
-                Some(outcome) = self.proposals.next() => Event::Proposal(outcome),
+                Some((proposed, outcome)) = self.proposals.next() => Event::Proposal(proposed, outcome),
                 Some((answer, confirmed)) = self.doubtful.next() => Event::Confirmed(answer, confirmed),
                 woken = wait_for(&mut self.waking) => Event::Woken(woken),
                 // Only a leader that waits for the first entry of its term needs to hear of others.
@@ -99,17 +107,25 @@ impl Leader {
                     if changed.is_ok() { Event::Applied } else { Event::Closed },
                 count = self.mailbox.recv_many(&mut commands, COMMANDS_AT_ONCE), if takes =>
                     if count == 0 { Event::Closed } else { Event::Commands },
+                () = self.shared.environment.sleep(until_gathered.unwrap_or_default()), if until_gathered.is_some() =>
+                    Event::Gathered,
                 () = self.shared.environment.sleep(until_mark), if next_mark.is_some() => Event::Mark,
             };
             match event {
                 Event::Leadership | Event::Applied => {}
-                Event::Proposal(outcome) => self.on_proposal(outcome),
+                Event::Proposal(proposed, outcome) => {
+                    self.gathering.took(self.shared.environment.clock.elapsed().saturating_sub(proposed));
+                    self.on_proposal(outcome);
+                }
                 Event::Confirmed(answer, confirmed) => self.on_confirmed(*answer, confirmed),
                 Event::Commands if self.is_asleep() => self.wake(std::mem::take(&mut commands)),
                 Event::Commands => {
                     next_mark.get_or_insert(now + self.shared.settings.mark_every);
-                    self.on_commands(&mut commands);
+                    if self.gathering.add(&mut commands, now, self.shared.settings.commands_ahead_min) {
+                        self.on_gathered();
+                    }
                 }
+                Event::Gathered => self.on_gathered(),
                 Event::Woken(woken) => self.on_woken(woken),
                 Event::Mark => {
                     next_mark = None;
@@ -127,7 +143,7 @@ impl Leader {
     }
 
     /// Restores what must hold before the next event: a reign exists if and only if this replica may evaluate.
-    fn settle(&mut self) {
+    fn settle(&mut self, now: Duration) {
         let leadership = *self.leadership.borrow();
         if self.reign.as_ref().is_some_and(|reign| !leadership.leads || reign.term() != leadership.term) {
             self.end_reign("leadership was lost");
@@ -143,6 +159,14 @@ impl Leader {
             }
             self.reign = Some(Reign::new(leadership.term, &state, self.numbered.1));
             self.shared.metrics.leaders.inc();
+        }
+        let is_due = match &self.reign {
+            // They are refused: another one leads.
+            None => !leadership.leads,
+            Some(reign) => reign.is_idle() && self.gathering.hurry(now),
+        };
+        if is_due {
+            self.on_gathered();
         }
     }
 
@@ -184,9 +208,14 @@ impl Leader {
             return false;
         }
         match &self.reign {
-            Some(reign) => reign.has_room(&self.shared.settings),
+            Some(reign) => reign.has_room(&self.shared.settings) && self.gathering.has_room(),
             None => !self.leadership.borrow().leads,
         }
+    }
+
+    fn on_gathered(&mut self) {
+        let mut commands = self.gathering.take();
+        self.on_commands(&mut commands);
     }
 
     fn on_commands(&mut self, commands: &mut Vec<Waiting>) {
@@ -210,7 +239,8 @@ impl Leader {
     fn propose(&mut self) {
         let Some(payload) = self.reign.as_mut().and_then(Reign::close_entry) else { return };
         let proposal = self.group.propose(payload);
-        self.proposals.push(Box::pin(async move { proposal.await.map(|_| ()) }));
+        let proposed = self.shared.environment.clock.elapsed();
+        self.proposals.push(Box::pin(async move { (proposed, proposal.await.map(|_| ())) }));
     }
 
     fn on_proposal(&mut self, outcome: Result<(), ProposeError>) {

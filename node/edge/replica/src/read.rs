@@ -1,37 +1,76 @@
 //! Reads: strong ones on the leader, under its lease or after asking a quorum; eventual ones on any replica that keeps up.
 
-use crate::{request::Request, rows::ViewedRows, shared::Shared};
+use crate::{
+    request::Request,
+    rows::{LiveRows, ViewedRows},
+    shared::Shared,
+};
 use stator_consensus::{ConsensusError, Group, Leadership};
-use stator_partition::{Refusal, Reply, read::read};
+use stator_partition::{
+    Command, PartitionState, Refusal, Reply,
+    read::{read, read_item},
+    rows::ReadError,
+    state::ReadState,
+};
 use std::time::Duration;
 
 /// Answers from applied rows, as they stand at one moment of this call.
 fn read_now(shared: &Shared, request: &Request) -> Result<Reply, Refusal> {
-    // State and view are taken together, under the lock that apply holds while it writes; the rows are then read without it.
+    let reply = match &request.command {
+        Command::Get(_) => read_live(shared, request).transpose().unwrap_or_else(|| read_viewed(shared, request)),
+        _ => read_viewed(shared, request),
+    };
+    reply.unwrap_or_else(|error| {
+        shared.fail(&error);
+        unavailable("its rows cannot be read")
+    })
+}
+
+type Read = Result<Result<Reply, Refusal>, ReadError>;
+
+/// One item needs no view of the rows, which costs more than its reading. `None`: the partition changed meanwhile.
+fn read_live(shared: &Shared, request: &Request) -> Result<Option<Result<Reply, Refusal>>, ReadError> {
+    let state = match state_for(shared, request, &shared.state.read()) {
+        Ok(state) => state,
+        Err(refusal) => return Ok(Some(Err(refusal))),
+    };
+    let reply = read_item(&request.command, &state, &LiveRows(&*shared.rows))?;
+    if let Some(reason) = shared.unusable() {
+        return Ok(Some(unavailable(reason)));
+    }
+    // Apply holds the lock while it writes: who has seen rows of an entry waits here for its state.
+    Ok(state.is_current(&shared.state.read()).then_some(reply))
+}
+
+/// State and view are taken together, under the lock that apply holds while it writes; the rows are then read without it.
+fn read_viewed(shared: &Shared, request: &Request) -> Read {
     let (state, view) = {
         let state = shared.state.read();
-        if request.epoch < state.epoch() {
-            return Err(Refusal::StaleEpoch { current: state.epoch() });
+        match state_for(shared, request, &state) {
+            Ok(state) => (state, shared.rows.view()),
+            Err(refusal) => return Ok(Err(refusal)),
         }
-        (state.for_reads(), shared.rows.view())
     };
-    if let Some(reason) = shared.unusable() {
-        return Err(Refusal::Unavailable(reason.to_owned()));
+    let rows = ViewedRows(view.map_err(|error| ReadError::Rows(Box::new(error)))?);
+    // After the view: a snapshot that is being installed may have begun before it.
+    match shared.unusable() {
+        Some(reason) => Ok(unavailable(reason)),
+        None => read(&request.command, &state, &rows),
+    }
+}
+
+fn unavailable(reason: &str) -> Result<Reply, Refusal> {
+    Err(Refusal::Unavailable(reason.to_owned()))
+}
+
+fn state_for(shared: &Shared, request: &Request, state: &PartitionState) -> Result<ReadState, Refusal> {
+    if request.epoch < state.epoch() {
+        return Err(Refusal::StaleEpoch { current: state.epoch() });
     }
     if request.deadline <= shared.environment.clock.elapsed() {
         return Err(Refusal::DeadlinePassed);
     }
-    let rows = match view {
-        Ok(view) => ViewedRows(view),
-        Err(error) => {
-            shared.fail(&error);
-            return Err(Refusal::Unavailable("its rows cannot be read".to_owned()));
-        }
-    };
-    read(&request.command, &state, &rows).unwrap_or_else(|error| {
-        shared.fail(&error);
-        Err(Refusal::Unavailable("its rows cannot be read".to_owned()))
-    })
+    Ok(state.for_reads())
 }
 
 /// Sees all that was acknowledged before the call. The lease is looked at after the request arrived and before rows are read: had

@@ -7,9 +7,11 @@ use std::time::Duration;
 pub struct Settings {
     /// Commands that wait in one partition's mailbox; the next one is refused as overload.
     pub mailbox_commands_max: usize,
-    /// Entries of one partition that are proposed and not yet applied. More waiting commands are packed into the next one: few entries
-    /// in flight make large entries under load, and cost nothing without it.
+    /// Entries of one partition that are proposed and not yet applied.
     pub entries_in_flight_max: usize,
+    /// Commands that are worth an entry of their own while others are in flight. Fewer wait for these to be applied: large entries
+    /// are what makes a busy node fast, and entries in flight are what hides a slow network.
+    pub commands_ahead_min: usize,
     /// An entry is closed when its effects reach this size; the one that reaches it is in.
     pub entry_bytes_target: usize,
     /// How long a lost proposal's companions may stay unresolved before evaluation begins anew.
@@ -24,7 +26,8 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             mailbox_commands_max: 4_096,
-            entries_in_flight_max: 2,
+            entries_in_flight_max: 4,
+            commands_ahead_min: 64,
             entry_bytes_target: 512 << 10,
             settle_max: Duration::from_secs(2),
             mark_every: Duration::from_secs(5),

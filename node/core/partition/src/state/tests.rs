@@ -5,13 +5,15 @@ use crate::{
     Command,
     testing::{Leader, PARTITION, Replica, Store, command, table},
 };
+use bytes::Bytes;
 use stator_changelog::SequenceNumber;
 
 fn ids(births: impl Iterator<Item = u64>, outcome_bytes: usize) -> RememberedIds {
     let mut remembered = RememberedIds::default();
     for (number, wall_ms) in births.enumerate() {
         let birth = Timestamp { wall_ms, counter: 0, node: 0 };
-        remembered.insert(birth, CommandId(number as u128), vec![0; outcome_bytes].into());
+        let outcome = vec![0; outcome_bytes].into();
+        remembered.insert(RememberedId { birth, id: CommandId(number as u128), outcome });
     }
     remembered
 }
@@ -53,15 +55,13 @@ fn damaged_rows_are_an_error() {
     leader.write(&Command::MoveCursor { consumer: "index".to_owned(), to: SequenceNumber(1) }).unwrap();
     let whole = &leader.replica.store;
     let keys: Vec<Vec<u8>> = whole.family(FamilyKind::State).map(|(key, _)| key.clone()).collect();
-    assert_eq!(keys.len(), 5, "progress, description, counters, a cursor, an id");
+    assert_eq!(keys.len(), 5, "progress, description, counters, a cursor, the ids of an entry");
     for key in keys {
         let mut damaged = whole.clone();
         let rows = damaged.rows.get_mut(&FamilyKind::State).unwrap();
-        let is_remembered = matches!(crate::keys::parse_state_key(PARTITION, &key), Some(StateKey::Remembered { .. }));
         rows.insert(key.clone(), vec![99].into());
         let loaded = PartitionState::load(PARTITION, &damaged);
-        // An outcome is read when its command comes again.
-        assert_eq!(loaded.is_err(), !is_remembered, "{key:?}");
+        assert!(loaded.is_err(), "{key:?}");
     }
     let mut unknown = whole.clone();
     let strange = [&PARTITION.0.to_be_bytes()[..], &[200]].concat();
@@ -75,8 +75,34 @@ fn the_replicas_own_rows_are_not_the_state() {
     let end = end.expect("other partitions follow");
     for key in [crate::keys::applied_key(PARTITION), crate::keys::installing_key(PARTITION)] {
         assert!(key[..] < start[..]);
-        assert!(key[..] > crate::keys::remembered_key(PartitionId(PARTITION.0 - 1), Timestamp::MIN, CommandId(0))[..]);
+        assert!(key[..] > crate::keys::remembered_key(PartitionId(PARTITION.0 - 1), EntryNumber(0))[..]);
     }
-    let last = Timestamp { wall_ms: u64::MAX, counter: u32::MAX, node: u32::MAX };
-    assert!(crate::keys::remembered_key(PARTITION, last, CommandId(u128::MAX))[..] < end[..]);
+    assert!(crate::keys::remembered_key(PARTITION, EntryNumber(u64::MAX))[..] < end[..]);
+}
+
+#[test]
+fn a_row_of_ids_stands_until_all_of_them_are_forgotten() {
+    let id = |number: u64, wall_ms| RememberedId {
+        birth: Timestamp { wall_ms, counter: 0, node: 0 },
+        id: CommandId(number.into()),
+        outcome: Bytes::from_static(&[1]),
+    };
+    let mut remembered = RememberedIds::default();
+    assert_eq!(remembered.close_row(EntryNumber(1)), None, "no row without ids");
+    let mut rows = Vec::new();
+    for (entry, births) in [(2, vec![10, 40]), (3, vec![20]), (4, vec![50])] {
+        births.into_iter().for_each(|birth| remembered.insert(id(birth, birth)));
+        rows.push((EntryNumber(entry), remembered.close_row(EntryNumber(entry)).expect("it has ids")));
+    }
+    assert_eq!(remembered.forget_below(30), None, "the first row has a late id");
+    assert_eq!(remembered.len(), 2);
+
+    let mut loaded = RememberedIds::default();
+    rows.into_iter().for_each(|(entry, ids)| loaded.load_row(entry, ids, 30));
+    assert_eq!(loaded, remembered, "what is below the mark does not come back");
+
+    assert_eq!(remembered.forget_below(41), Some(EntryNumber(3)), "nor does the row behind it stay");
+    assert_eq!(remembered.forget_below(41), None);
+    assert_eq!(remembered.forget_below(u64::MAX), Some(EntryNumber(4)));
+    assert!(remembered.is_empty());
 }

@@ -72,6 +72,11 @@ impl Reign {
         self.in_flight.len() < settings.entries_in_flight_max && !self.overlay.is_full()
     }
 
+    /// Nothing is in flight.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
     pub fn is_entry_full(&self) -> bool {
         self.pack.is_full()
     }
