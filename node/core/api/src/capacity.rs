@@ -80,6 +80,14 @@ impl Consumed {
         *self.indexes.entry(index).or_default() += units;
     }
 
+    /// What another request consumed of the same table.
+    pub(crate) fn add(&mut self, other: &Consumed) {
+        self.table += other.table;
+        for (index, units) in &other.indexes {
+            self.add_index(*index, *units);
+        }
+    }
+
     /// A write of an item, with the index entries that it wrote: one that moved was written twice.
     pub fn add_write(&mut self, written: &Written) {
         self.table += Units::of_write(written.old_bytes, written.new_bytes);

@@ -18,6 +18,9 @@ pub enum ApiError {
     /// The item as it stands, in the item encoding, where it was asked for.
     #[error("the conditional request failed")]
     ConditionFailed { item: Option<Bytes> },
+    /// An INSERT of a key that is there. The item as it stands, where it was asked for.
+    #[error("the key exists")]
+    DuplicateItem { item: Option<Bytes> },
     #[error("the item collection is full")]
     CollectionFull,
     #[error("{0}")]
@@ -236,6 +239,10 @@ impl From<ApiError> for Wire {
             ApiError::ConditionFailed { item } => Wire {
                 item,
                 ..Wire::new(400, dynamodb!("ConditionalCheckFailedException"), "The conditional request failed")
+            },
+            ApiError::DuplicateItem { item } => Wire {
+                item,
+                ..Wire::new(400, dynamodb!("DuplicateItemException"), "Duplicate primary key exists in table")
             },
             ApiError::CollectionFull => {
                 Wire::new(400, dynamodb!("ItemCollectionSizeLimitExceededException"), "Collection size exceeded.")

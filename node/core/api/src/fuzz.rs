@@ -2,9 +2,9 @@
 
 use crate::error_table::ApiError;
 use crate::operation::{
-    BatchGetItem, BatchWriteItem, ChangeTags, CreateTable, DeleteItem, DeleteTable, DescribeEndpoints, DescribeLimits,
-    DescribeTable, GetItem, ListTables, ListTags, ManyItems, OneItem, Operation, PutItem, Query, Scan, Tables,
-    UpdateItem, UpdateTable,
+    BatchExecuteStatement, BatchGetItem, BatchWriteItem, ChangeTags, CreateTable, DeleteItem, DeleteTable,
+    DescribeEndpoints, DescribeLimits, DescribeTable, ExecuteStatement, Execution, GetItem, ListTables, ListTags,
+    ManyItems, OneItem, Operation, PutItem, Query, Scan, Tables, UpdateItem, UpdateTable,
 };
 use stator_catalog::{
     Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, TableClass, TableDescription, TableStatus,
@@ -33,6 +33,19 @@ pub fn parse_any(target: &str, body: &[u8]) -> Result<Vec<Command>, ApiError> {
         Operation::BatchWriteItem => {
             let commands = BatchWriteItem::parse(body)?.commands(&tables)?;
             Ok(commands.into_iter().map(|command| command.command).collect())
+        }
+        Operation::ExecuteStatement => {
+            let input = ExecuteStatement::parse(body)?;
+            let table = tables.get(&input.table().name).ok_or_else(ApiError::no_such_table)?;
+            Ok(vec![match input.execution(table)? {
+                Execution::Write(routed) => routed.command,
+                Execution::Read(mut pages) => pages.paging_mut().page(TokenRange::ALL),
+            }])
+        }
+        Operation::BatchExecuteStatement => {
+            let input = BatchExecuteStatement::parse(body)?;
+            let tables = tables.into_iter().map(|(name, table)| (name, Ok(table))).collect();
+            Ok(input.commands(&tables).1.into_iter().map(|command| command.command).collect())
         }
         Operation::CreateTable => CreateTable::parse(body).map(nothing),
         Operation::DeleteTable => DeleteTable::parse(body).map(nothing),

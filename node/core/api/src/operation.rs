@@ -4,6 +4,7 @@
 //! ([`ManyItems`], [`Paging`]) or of a batch.
 
 mod attributes;
+pub mod batch_execute_statement;
 pub mod batch_get_item;
 pub mod batch_write_item;
 pub mod create_table;
@@ -12,8 +13,10 @@ pub mod delete_table;
 pub mod describe_endpoints;
 pub mod describe_limits;
 pub mod describe_table;
+pub mod execute_statement;
 mod expressions;
 pub mod get_item;
+mod legacy;
 pub mod list_tables;
 mod model;
 mod page_members;
@@ -22,6 +25,7 @@ pub mod put_item;
 pub mod query;
 pub mod scan;
 mod start_key;
+mod statement;
 pub mod table_json;
 mod table_keys;
 mod table_members;
@@ -34,6 +38,7 @@ pub mod update_item;
 pub mod update_table;
 mod write;
 
+pub use batch_execute_statement::{BatchExecuteStatement, FoundTables};
 pub use batch_get_item::BatchGetItem;
 pub use batch_write_item::BatchWriteItem;
 pub use create_table::CreateTable;
@@ -42,6 +47,7 @@ pub use delete_table::DeleteTable;
 pub use describe_endpoints::DescribeEndpoints;
 pub use describe_limits::DescribeLimits;
 pub use describe_table::DescribeTable;
+pub use execute_statement::{ExecuteStatement, Execution};
 pub use get_item::GetItem;
 pub use list_tables::ListTables;
 pub use model::{ReadConsistency, TableReference};
@@ -88,6 +94,7 @@ macro_rules! operations {
 }
 
 operations! {
+    BatchExecuteStatement,
     BatchGetItem,
     BatchWriteItem,
     CreateTable,
@@ -96,6 +103,7 @@ operations! {
     DescribeEndpoints,
     DescribeLimits,
     DescribeTable,
+    ExecuteStatement,
     GetItem,
     ListTables,
     ListTagsOfResource,

@@ -55,6 +55,11 @@ impl<'a> Members<'a> {
         self.get(name).is_some()
     }
 
+    /// A member that is an attribute value.
+    pub fn json(self, name: &str) -> Option<&'a Json<'a>> {
+        self.get(name)
+    }
+
     pub fn text(self, name: &str) -> Option<&'a str> {
         self.get(name)?.as_str()
     }

@@ -61,6 +61,8 @@ impl Gateway {
             }
             Operation::BatchGetItem
             | Operation::BatchWriteItem
+            | Operation::BatchExecuteStatement
+            | Operation::ExecuteStatement
             | Operation::DeleteItem
             | Operation::GetItem
             | Operation::PutItem

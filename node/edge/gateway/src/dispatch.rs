@@ -40,6 +40,8 @@ impl Turn<'_> {
             Operation::Scan => self.many::<Scan>().await,
             Operation::BatchGetItem => self.batch_get().await,
             Operation::BatchWriteItem => self.batch_write().await,
+            Operation::ExecuteStatement => self.execute_statement().await,
+            Operation::BatchExecuteStatement => self.batch_execute_statement().await,
             Operation::CreateTable
             | Operation::DeleteTable
             | Operation::DescribeEndpoints
@@ -85,7 +87,7 @@ impl Turn<'_> {
     }
 
     /// The table that the request names, which must exist here.
-    async fn find(&mut self, reference: &TableReference) -> Result<Arc<TableDescription>, ApiError> {
+    pub(crate) async fn find(&mut self, reference: &TableReference) -> Result<Arc<TableDescription>, ApiError> {
         // Most requests bear a name, which belongs to nobody else.
         if reference.given != reference.name {
             control::owner(self.tables)?.check(&reference.given)?;

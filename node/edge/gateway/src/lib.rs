@@ -19,6 +19,7 @@ mod reply;
 mod request_id;
 mod serve;
 mod settings;
+mod statements;
 mod tables;
 #[cfg(test)]
 mod tests;

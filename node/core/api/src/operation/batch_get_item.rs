@@ -3,6 +3,7 @@
 use super::attributes;
 use super::expressions::{self, Substitutes};
 use super::get_item::PROJECTION_GRAMMAR;
+use super::legacy;
 use super::model::{self, TableReference};
 use super::{BatchCommand, ReadConsistency, Tables, check_serving, render_consumed, unexpected_reply};
 use crate::capacity::{CapacityDetail, Consumed, Units};
@@ -29,7 +30,7 @@ static KEYS_AND_ATTRIBUTES: Structure = Structure {
         model::CONSISTENT_READ,
         model::PROJECTION_EXPRESSION,
         model::EXPRESSION_ATTRIBUTE_NAMES,
-        model::ATTRIBUTES_TO_GET,
+        legacy::ATTRIBUTES_TO_GET,
     ],
 };
 
@@ -51,8 +52,9 @@ struct TableKeys {
     keys: Vec<Item>,
     projection: Option<Projection>,
     consistency: ReadConsistency,
-    /// `ProjectionExpression` and `ExpressionAttributeNames` as they came: unprocessed keys repeat them.
+    /// `AttributesToGet`, `ProjectionExpression` and `ExpressionAttributeNames` as they came: unprocessed keys repeat them.
     projection_text: Option<String>,
+    attributes_to_get: Vec<String>,
     names: BTreeMap<String, String>,
 }
 
@@ -209,6 +211,10 @@ impl TableKeys {
             keys,
             projection,
             consistency: ReadConsistency::read(members),
+            attributes_to_get: {
+                let names = members.list("AttributesToGet").unwrap_or_default();
+                names.iter().filter_map(Json::as_str).map(str::to_owned).collect()
+            },
             projection_text: members.text("ProjectionExpression").map(str::to_owned),
             names: substitutes.names,
         })
@@ -228,6 +234,14 @@ impl TableKeys {
         out.push(b']');
         if self.consistency == ReadConsistency::Strong {
             object.member("ConsistentRead").extend_from_slice(b"true");
+        }
+        if !self.attributes_to_get.is_empty() {
+            let out = object.member("AttributesToGet");
+            for (place, name) in self.attributes_to_get.iter().enumerate() {
+                out.push(if place == 0 { b'[' } else { b',' });
+                render::string(name, out);
+            }
+            out.push(b']');
         }
         if let Some(text) = &self.projection_text {
             render::string(text, object.member("ProjectionExpression"));

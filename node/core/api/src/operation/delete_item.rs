@@ -2,6 +2,7 @@
 
 use super::attributes;
 use super::expressions::Substitutes;
+use super::legacy;
 use super::model::{self, TableReference};
 use super::write::{self, WriteMembers};
 use super::{OneItem, ReadConsistency, Routed, check_serving};
@@ -25,8 +26,8 @@ static INPUT: Structure = Structure {
         model::EXPRESSION_ATTRIBUTE_NAMES,
         model::EXPRESSION_ATTRIBUTE_VALUES,
         model::RETURN_VALUES_ON_FAILURE,
-        model::EXPECTED,
-        model::CONDITIONAL_OPERATOR,
+        legacy::EXPECTED,
+        legacy::CONDITIONAL_OPERATOR,
     ],
 };
 

@@ -1,6 +1,7 @@
 //! The expressions of a request with their placeholders, in the order in which DynamoDB refuses them.
 
 use super::attributes;
+use super::legacy;
 use crate::error_table::ApiError;
 use crate::reader::Members;
 use stator_expression::{
@@ -14,6 +15,8 @@ use std::collections::BTreeMap;
 pub(super) struct Grammar {
     /// All of them, by their members' names.
     pub expressions: &'static [&'static str],
+    /// What they replaced; no request may have both.
+    pub legacy: &'static [&'static str],
     /// What is said of those that may hold values, when values come without any of them. `None`: the operation takes none.
     pub valueless: Option<&'static str>,
 }
@@ -27,6 +30,7 @@ pub(super) struct Substitutes {
 
 impl Substitutes {
     pub(super) fn read(members: Members<'_>, grammar: &Grammar) -> Result<Substitutes, ApiError> {
+        legacy::refuse_mixed(members, grammar.legacy, grammar.expressions)?;
         let present = grammar.expressions.iter().any(|name| members.has(name));
         let expressions = if present { Expressions::Present } else { Expressions::Absent };
         let mut substitutes = Substitutes::default();
@@ -66,22 +70,34 @@ pub(super) fn condition(
     parse(members, &kind.to_string(), |text| Condition::parse(text, kind, placeholders))
 }
 
+/// `ProjectionExpression`, or `AttributesToGet`.
 pub(super) fn projection(
     members: Members<'_>,
     placeholders: &Placeholders<'_>,
 ) -> Result<Option<Projection>, ApiError> {
-    parse(members, "ProjectionExpression", |text| Projection::parse(text, placeholders))
+    match parse(members, "ProjectionExpression", |text| Projection::parse(text, placeholders))? {
+        None => legacy::attributes_to_get(members),
+        projection => Ok(projection),
+    }
 }
 
+/// `UpdateExpression`, or `AttributeUpdates`.
 pub(super) fn update(members: Members<'_>, placeholders: &Placeholders<'_>) -> Result<Option<Update>, ApiError> {
-    parse(members, "UpdateExpression", |text| Update::parse(text, placeholders))
+    match parse(members, "UpdateExpression", |text| Update::parse(text, placeholders))? {
+        None => legacy::attribute_updates(members),
+        update => Ok(update),
+    }
 }
 
+/// `KeyConditionExpression`, or `KeyConditions`.
 pub(super) fn key_condition(
     members: Members<'_>,
     placeholders: &Placeholders<'_>,
 ) -> Result<Option<KeyCondition>, ApiError> {
-    parse(members, "KeyConditionExpression", |text| KeyCondition::parse(text, placeholders))
+    match parse(members, "KeyConditionExpression", |text| KeyCondition::parse(text, placeholders))? {
+        None => legacy::key_conditions(members),
+        condition => Ok(condition),
+    }
 }
 
 fn parse<T, E: Into<ApiError>>(

@@ -2,6 +2,7 @@
 
 use super::attributes;
 use super::expressions::{self, Grammar, Substitutes};
+use super::legacy;
 use super::model::{self, TableReference};
 use super::{OneItem, ReadConsistency, Routed, check_serving, unexpected_reply};
 use crate::capacity::{CapacityDetail, Consumed, Units};
@@ -24,12 +25,13 @@ static INPUT: Structure = Structure {
         model::RETURN_CONSUMED_CAPACITY,
         model::PROJECTION_EXPRESSION,
         model::EXPRESSION_ATTRIBUTE_NAMES,
-        model::ATTRIBUTES_TO_GET,
+        legacy::ATTRIBUTES_TO_GET,
     ],
 };
 
 /// Of operations that can only project.
-pub(super) const PROJECTION_GRAMMAR: Grammar = Grammar { expressions: &["ProjectionExpression"], valueless: None };
+pub(super) const PROJECTION_GRAMMAR: Grammar =
+    Grammar { expressions: &["ProjectionExpression"], legacy: &["AttributesToGet"], valueless: None };
 
 /// A checked GetItem.
 #[derive(Clone, PartialEq, Debug)]

@@ -32,11 +32,6 @@ pub(super) const SELECT: Member = Member::optional(
     &Shape::String(Names::Enum(&["SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"])),
 );
 
-// The parameters that expressions replaced.
-pub(super) const EXPECTED: Member = Member::not_yet("Expected");
-pub(super) const CONDITIONAL_OPERATOR: Member = Member::not_yet("ConditionalOperator");
-pub(super) const ATTRIBUTES_TO_GET: Member = Member::not_yet("AttributesToGet");
-
 /// A table as a request names it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct TableReference {

@@ -2,6 +2,7 @@
 
 use super::attributes;
 use super::expressions;
+use super::legacy;
 use super::model::{ReadConsistency, TableReference};
 use super::paging::{Paging, Stretch, Template};
 use crate::capacity::CapacityDetail;
@@ -10,6 +11,7 @@ use crate::reader::Members;
 use stator_catalog::{IndexProjection, KeyAttribute, LocalIndex, TableDescription};
 use stator_expression::{Condition, Kind, Placeholders, Projection};
 use stator_item::{IndexNumber, Item};
+use stator_partiql::SelectPlan;
 use stator_partition::Position;
 
 /// Whose members are read.
@@ -29,6 +31,14 @@ enum Select {
     Count,
 }
 
+/// Where a filter comes from: what it is called, and whether key attributes may stand in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum FilterSource {
+    Expression,
+    Legacy,
+    Statement,
+}
+
 /// Members of every Query and Scan, checked.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct PageMembers {
@@ -37,16 +47,29 @@ pub(super) struct PageMembers {
     select: Select,
     projection: Option<Projection>,
     pub filter: Option<Condition>,
-    items_max: Option<u64>,
+    pub filter_source: FilterSource,
+    pub items_max: Option<u64>,
     pub start_key: Option<Item>,
     pub consistency: ReadConsistency,
-    capacity: CapacityDetail,
+    pub capacity: CapacityDetail,
 }
 
 /// The ordering that is read: the items, or a local index.
 pub(super) struct IndexView<'t> {
     pub index: Option<&'t LocalIndex>,
     pub range: Option<&'t KeyAttribute>,
+}
+
+impl<'t> IndexView<'t> {
+    pub(super) fn of(table: &'t TableDescription, index_name: Option<&str>) -> Result<IndexView<'t>, ApiError> {
+        let Some(name) = index_name else {
+            return Ok(IndexView { index: None, range: table.key.range.as_ref() });
+        };
+        let index = table
+            .local_index(name)
+            .ok_or_else(|| ApiError::Validation(format!("The table does not have the specified index: {name}")))?;
+        Ok(IndexView { index: Some(index), range: Some(&index.range) })
+    }
 }
 
 impl PageMembers {
@@ -62,7 +85,12 @@ impl PageMembers {
                 }
                 error => error,
             })?;
-        let filter = expressions::condition(members, Kind::Filter, placeholders)?;
+        let expression = expressions::condition(members, Kind::Filter, placeholders)?;
+        let (filter, filter_source) = match (expression, operation) {
+            (Some(filter), _) => (Some(filter), FilterSource::Expression),
+            (None, ScanOrQuery::Scan) => (legacy::filter(members, "ScanFilter")?, FilterSource::Legacy),
+            (None, ScanOrQuery::Query) => (legacy::filter(members, "QueryFilter")?, FilterSource::Legacy),
+        };
         let projection = expressions::projection(members, placeholders)?;
         Ok(PageMembers {
             table: TableReference::read(members)?,
@@ -70,6 +98,7 @@ impl PageMembers {
             select: select(members, operation)?,
             projection,
             filter,
+            filter_source,
             items_max: members.integer("Limit").and_then(|limit| u64::try_from(limit).ok()),
             start_key,
             consistency: ReadConsistency::read(members),
@@ -77,14 +106,24 @@ impl PageMembers {
         })
     }
 
+    /// The members of a SELECT that reads a table or one of its indexes.
+    pub(super) fn of_statement(table: TableReference, index_name: Option<&str>, plan: &SelectPlan) -> PageMembers {
+        PageMembers {
+            table,
+            index_name: index_name.map(str::to_owned),
+            select: if plan.columns.is_some() { Select::Specific } else { Select::AllProjected },
+            projection: plan.projection(),
+            filter: plan.filter.clone(),
+            filter_source: FilterSource::Statement,
+            items_max: None,
+            start_key: None,
+            consistency: ReadConsistency::Eventual,
+            capacity: CapacityDetail::None,
+        }
+    }
+
     pub(super) fn view<'t>(&self, table: &'t TableDescription) -> Result<IndexView<'t>, ApiError> {
-        let Some(name) = &self.index_name else {
-            return Ok(IndexView { index: None, range: table.key.range.as_ref() });
-        };
-        let index = table
-            .local_index(name)
-            .ok_or_else(|| ApiError::Validation(format!("The table does not have the specified index: {name}")))?;
-        Ok(IndexView { index: Some(index), range: Some(&index.range) })
+        IndexView::of(table, self.index_name.as_deref())
     }
 
     pub(super) fn paging(
@@ -127,9 +166,11 @@ impl PageMembers {
 }
 
 fn select(members: Members<'_>, operation: ScanOrQuery) -> Result<Select, ApiError> {
-    let projected = members.has("ProjectionExpression");
+    let parameter = ["ProjectionExpression", "AttributesToGet"].into_iter().find(|name| members.has(name));
+    let projected = parameter.is_some();
     let refused = |what: &str| {
-        Err(ApiError::Validation(format!("Cannot specify the ProjectionExpression when choosing to get {what}")))
+        let parameter = parameter.unwrap_or_default();
+        Err(ApiError::Validation(format!("Cannot specify the {parameter} when choosing to get {what}")))
     };
     match members.text("Select") {
         Some("ALL_ATTRIBUTES") if projected => refused("ALL_ATTRIBUTES"),

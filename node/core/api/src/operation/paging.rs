@@ -13,6 +13,7 @@ use stator_item::json::write_value_json;
 use stator_item::{IndexNumber, KeyPart, Token};
 use stator_partition::reply::PageReply;
 use stator_partition::{Command, Page, PageRange, Position};
+use std::collections::VecDeque;
 
 /// Size of the items that one request evaluates.
 const PAGE_BYTES_MAX: u64 = 1 << 20;
@@ -44,6 +45,9 @@ pub(super) struct Template {
 pub struct Paging {
     template: Template,
     stretch: Stretch,
+    /// What to read once `stretch` is at its end.
+    rest: VecDeque<Stretch>,
+    stretches_done: usize,
     /// The token to go on with; `None`: it has ended.
     next: Option<Token>,
     /// Where to go on inside of the next partition.
@@ -53,15 +57,35 @@ pub struct Paging {
     found: PageReply,
 }
 
-impl Paging {
-    pub(super) fn new(template: Template, stretch: Stretch, after: Option<Position>, items_max: Option<u64>) -> Paging {
-        let first = match &stretch {
+impl Stretch {
+    fn first(&self) -> Token {
+        match self {
             Stretch::Hash { hash, .. } => Token::of(hash),
             Stretch::Tokens(tokens) => tokens.first,
-        };
-        let next = Some(after.as_ref().map_or(first, |position| position.key.token()));
-        let found = PageReply::default();
-        Paging { template, stretch, next, after, items_left: items_max, bytes_left: PAGE_BYTES_MAX, found }
+        }
+    }
+}
+
+impl Paging {
+    pub(super) fn new(template: Template, stretch: Stretch, after: Option<Position>, items_max: Option<u64>) -> Paging {
+        let next = Some(after.as_ref().map_or(stretch.first(), |position| position.key.token()));
+        Paging {
+            template,
+            stretch,
+            rest: VecDeque::new(),
+            stretches_done: 0,
+            next,
+            after,
+            items_left: items_max,
+            bytes_left: PAGE_BYTES_MAX,
+            found: PageReply::default(),
+        }
+    }
+
+    /// Reads what another one would read as well, behind it and within the same limits.
+    pub(super) fn then(mut self, other: Paging) -> Paging {
+        self.rest.push_back(other.stretch);
+        self
     }
 
     /// A token of the partition that is to be asked next. `None`: the request is done.
@@ -118,6 +142,31 @@ impl Paging {
             // A page that spends the last of a limit stops, so there is something left of both.
             Stretch::Tokens(_) => partition.last.0.checked_add(1).map(Token),
         };
+        if self.next.is_none()
+            && self.found.stopped.is_none()
+            && let Some(stretch) = self.rest.pop_front()
+        {
+            self.next = Some(stretch.first());
+            self.stretch = stretch;
+            self.stretches_done += 1;
+        }
+    }
+
+    /// What was found so far, in the item encoding.
+    pub(super) fn items(&self) -> &[Bytes] {
+        &self.found.items
+    }
+
+    /// How many of those that [`then`](Paging::then) chained have been read to their end.
+    pub(super) fn stretches_done(&self) -> usize {
+        self.stretches_done
+    }
+
+    /// The key to go on with, as `ExclusiveStartKey` takes it; `None`: nothing is left.
+    pub(super) fn last_key(&self, table: &TableDescription) -> Option<Vec<u8>> {
+        let mut key = Vec::new();
+        write_position(self.found.stopped.as_ref()?, table, self.template.index, &mut key);
+        Some(key)
     }
 
     /// The response's body.
@@ -149,7 +198,7 @@ impl Paging {
         Ok(())
     }
 
-    fn consumed(&self) -> Consumed {
+    pub(super) fn consumed(&self) -> Consumed {
         let consistency = self.template.consistency;
         let mut consumed = Consumed::default();
         let evaluated = Units::of_read(self.found.read_bytes, consistency);

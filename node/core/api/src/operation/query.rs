@@ -2,8 +2,9 @@
 
 use super::attributes::{check_hash_size, check_part_not_empty, check_range_size, typed};
 use super::expressions::{self, Grammar, Substitutes};
+use super::legacy;
 use super::model::{self, TableReference};
-use super::page_members::{IndexView, PageMembers, ScanOrQuery};
+use super::page_members::{FilterSource, IndexView, PageMembers, ScanOrQuery};
 use super::paging::{Paging, Stretch};
 use super::start_key;
 use super::{ManyItems, ReadConsistency, check_serving};
@@ -30,15 +31,16 @@ static INPUT: Structure = Structure {
         Member::optional("KeyConditionExpression", &Shape::TEXT),
         model::EXPRESSION_ATTRIBUTE_NAMES,
         model::EXPRESSION_ATTRIBUTE_VALUES,
-        model::ATTRIBUTES_TO_GET,
-        Member::not_yet("KeyConditions"),
-        Member::not_yet("QueryFilter"),
-        model::CONDITIONAL_OPERATOR,
+        legacy::ATTRIBUTES_TO_GET,
+        legacy::KEY_CONDITIONS,
+        legacy::QUERY_FILTER,
+        legacy::CONDITIONAL_OPERATOR,
     ],
 };
 
 const GRAMMAR: Grammar = Grammar {
     expressions: &["ProjectionExpression", "FilterExpression", "KeyConditionExpression"],
+    legacy: &["AttributesToGet", "QueryFilter", "ConditionalOperator", "KeyConditions"],
     valueless: Some("FilterExpression and KeyConditionExpression are null"),
 };
 
@@ -103,14 +105,24 @@ impl ManyItems for Query {
 }
 
 impl Query {
+    /// The Query that a statement asks for.
+    pub(super) fn of_statement(page: PageMembers, key_condition: KeyCondition, backward: bool) -> Query {
+        Query { page, key_condition, backward }
+    }
+
     /// A filter may not name what the key condition is for.
     fn refuse_key_filter(&self, view: &IndexView<'_>, hash: &KeyAttribute) -> Result<(), ApiError> {
         let Some(filter) = &self.page.filter else { return Ok(()) };
+        let parameter = match self.page.filter_source {
+            FilterSource::Expression => "Filter Expression",
+            FilterSource::Legacy => "QueryFilter",
+            FilterSource::Statement => return Ok(()),
+        };
         let filtered: BTreeSet<&str> = filter.attribute_names();
         let key_names = std::iter::once(hash).chain(view.range).map(|attribute| attribute.name.as_str());
         match key_names.into_iter().find(|name| filtered.contains(name)) {
             Some(name) => Err(ApiError::Validation(format!(
-                "Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
+                "{parameter} can only contain non-primary key attributes: Primary key attribute: {name}"
             ))),
             None => Ok(()),
         }

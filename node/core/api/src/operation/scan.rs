@@ -1,6 +1,7 @@
 //! Scan.
 
 use super::expressions::{Grammar, Substitutes};
+use super::legacy;
 use super::model::{self, TableReference};
 use super::page_members::{PageMembers, ScanOrQuery};
 use super::paging::{Paging, Stretch};
@@ -26,14 +27,17 @@ static INPUT: Structure = Structure {
         model::FILTER_EXPRESSION,
         model::EXPRESSION_ATTRIBUTE_NAMES,
         model::EXPRESSION_ATTRIBUTE_VALUES,
-        model::ATTRIBUTES_TO_GET,
-        Member::not_yet("ScanFilter"),
-        model::CONDITIONAL_OPERATOR,
+        legacy::ATTRIBUTES_TO_GET,
+        legacy::SCAN_FILTER,
+        legacy::CONDITIONAL_OPERATOR,
     ],
 };
 
-const GRAMMAR: Grammar =
-    Grammar { expressions: &["ProjectionExpression", "FilterExpression"], valueless: Some("FilterExpression is null") };
+const GRAMMAR: Grammar = Grammar {
+    expressions: &["ProjectionExpression", "FilterExpression"],
+    legacy: &["AttributesToGet", "ScanFilter", "ConditionalOperator"],
+    valueless: Some("FilterExpression is null"),
+};
 
 /// One of the parts that a parallel scan is divided into.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,6 +88,13 @@ impl ManyItems for Scan {
             )));
         }
         Ok(self.page.paging(table, &view, Stretch::Tokens(tokens), after, false))
+    }
+}
+
+impl Scan {
+    /// The Scan that a statement asks for.
+    pub(super) fn of_statement(page: PageMembers) -> Scan {
+        Scan { page, segment: None }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Requests in, refusals or commands out; replies in, bodies out. Each text of DynamoDB's stands here at least once.
 
 mod bodies;
+mod legacy;
 mod mutations;
 mod order;
 mod pages_and_batches;
 mod refusals;
+mod statements;
 mod walk;
 
 use crate::fuzz::parse_any;

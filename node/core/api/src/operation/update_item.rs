@@ -2,13 +2,14 @@
 
 use super::attributes;
 use super::expressions::{self, Grammar, Substitutes};
+use super::legacy;
 use super::model::{self, TableReference};
 use super::write::WriteMembers;
 use super::{OneItem, ReadConsistency, Routed, check_serving};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Shape, Structure};
 use stator_catalog::{KeySchema, TableDescription};
-use stator_expression::Update;
+use stator_expression::{Update, UpdateError};
 use stator_item::Item;
 use stator_partition::Command;
 use stator_partition::command::UpdateItem as UpdateCommand;
@@ -27,14 +28,15 @@ static INPUT: Structure = Structure {
         model::EXPRESSION_ATTRIBUTE_NAMES,
         model::EXPRESSION_ATTRIBUTE_VALUES,
         model::RETURN_VALUES_ON_FAILURE,
-        Member::not_yet("AttributeUpdates"),
-        model::EXPECTED,
-        model::CONDITIONAL_OPERATOR,
+        legacy::ATTRIBUTE_UPDATES,
+        legacy::EXPECTED,
+        legacy::CONDITIONAL_OPERATOR,
     ],
 };
 
 const GRAMMAR: Grammar = Grammar {
     expressions: &["UpdateExpression", "ConditionExpression"],
+    legacy: &["AttributeUpdates", "Expected", "ConditionalOperator"],
     valueless: Some("UpdateExpression and ConditionExpression are null"),
 };
 
@@ -43,6 +45,8 @@ const GRAMMAR: Grammar = Grammar {
 pub struct UpdateItem {
     key: Item,
     update: Option<Update>,
+    /// The update is `AttributeUpdates`, which have words of their own for operands of the wrong type.
+    legacy_update: bool,
     write: WriteMembers,
 }
 
@@ -57,7 +61,7 @@ impl OneItem for UpdateItem {
         let update = expressions::update(members, &placeholders)?;
         let write = WriteMembers::read(members, table, &placeholders)?;
         placeholders.unused()?;
-        Ok(UpdateItem { key, update, write })
+        Ok(UpdateItem { key, update, legacy_update: members.has("AttributeUpdates"), write })
     }
 
     fn table(&self) -> &TableReference {
@@ -82,11 +86,17 @@ impl OneItem for UpdateItem {
         outcome: Result<Reply, Refusal>,
         out: &mut Vec<u8>,
     ) -> Result<(), ApiError> {
+        let outcome = outcome.map_err(|refusal| match refusal {
+            Refusal::Invalid(text) if self.legacy_update && text == UpdateError::OperandType.to_string() => {
+                Refusal::Invalid("Type mismatch for attribute to update".to_owned())
+            }
+            refusal => refusal,
+        });
         self.write.render(table, &self.key, outcome, out)
     }
 }
 
-fn refuse_key_changes(update: &Update, schema: &KeySchema) -> Result<(), ApiError> {
+pub(super) fn refuse_key_changes(update: &Update, schema: &KeySchema) -> Result<(), ApiError> {
     let touched = update.touched_names();
     let key_names = std::iter::once(&schema.hash).chain(&schema.range).map(|attribute| attribute.name.as_str());
     match key_names.into_iter().find(|name| touched.contains(name)) {

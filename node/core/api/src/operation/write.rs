@@ -1,6 +1,7 @@
 //! What PutItem, UpdateItem and DeleteItem have in common: condition, what to return, and the reply.
 
 use super::expressions::{self, Grammar};
+use super::legacy;
 use super::model::TableReference;
 use super::unexpected_reply;
 use crate::capacity::{CapacityDetail, Consumed};
@@ -15,8 +16,11 @@ use stator_partition::command::{Returns, WriteOptions};
 use stator_partition::{Refusal, Reply};
 
 /// Of operations whose only expression is a condition.
-pub(super) const CONDITION_GRAMMAR: Grammar =
-    Grammar { expressions: &["ConditionExpression"], valueless: Some("ConditionExpression is null") };
+pub(super) const CONDITION_GRAMMAR: Grammar = Grammar {
+    expressions: &["ConditionExpression"],
+    legacy: &["Expected", "ConditionalOperator"],
+    valueless: Some("ConditionExpression is null"),
+};
 
 /// Members of every single write, checked.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,7 +41,10 @@ impl WriteMembers {
     ) -> Result<WriteMembers, ApiError> {
         Ok(WriteMembers {
             table,
-            condition: expressions::condition(members, Kind::Condition, placeholders)?,
+            condition: match expressions::condition(members, Kind::Condition, placeholders)? {
+                None => legacy::expected(members)?,
+                condition => condition,
+            },
             returns: returns(members),
             old_item_on_failure: members.text("ReturnValuesOnConditionCheckFailure") == Some("ALL_OLD"),
             collection_size: members.text("ReturnItemCollectionMetrics") == Some("SIZE"),

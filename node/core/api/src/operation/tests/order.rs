@@ -15,8 +15,11 @@ fn the_earlier_kind_of_mistake_wins() {
         ),
         (
             "DeleteItem",
-            format!(r#"{{"TableName":"music",{key},"Expected":{{}},"ReturnValues":"ALL_NEW"}}"#),
-            "ValidationException: The parameter Expected is not supported yet",
+            format!(
+                r#"{{"TableName":"music",{key},"Expected":{{}},"ConditionExpression":"x","ReturnValues":"ALL_NEW"}}"#
+            ),
+            "ValidationException: Can not use both expression and non-expression parameters in the same request: \
+             Non-expression parameters: {Expected} Expression parameters: {ConditionExpression}",
         ),
         (
             "DeleteItem",
