@@ -5,10 +5,15 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/stator-target
 ARGS ?=
 
-.PHONY: run test check test-rust test-python packages fix release help
+.PHONY: run chaos test check test-rust test-python packages fix release help
 
 run: packages ## One node on 127.0.0.1:8000 for development. ARGS="--listen 127.0.0.1:9000 --ephemeral" and the like are passed on.
 	cargo run --quiet -p stator -- dev $(ARGS)
+
+chaos: packages ## Breaks three nodes for two minutes and judges what clients saw: chaos-report.html. ARGS="--faults pause,cut" and the like.
+	cargo build --quiet -p stator -p stator-chaos
+	$(CARGO_TARGET_DIR)/debug/stator-chaos run --workload register,counter --faults kill,kill-leader,cut,cut-leader --duration 2m \
+		--report chaos-report.html --history chaos-history.jsonl $(ARGS)
 
 test: packages check test-rust test-python ## Everything that CI runs.
 

@@ -1,0 +1,101 @@
+//! Nodes that come and go. The cluster has as many afterwards as before.
+
+use super::{Fault, Who};
+use crate::{
+    cluster::{Cluster, WHOLE_MAX},
+    dice::Dice,
+    error::Error,
+};
+use stator_workloads::client::BoxFuture;
+use std::time::Duration;
+
+/// One more node, which is taken out again.
+#[derive(Default)]
+pub(super) struct Join {
+    place: usize,
+    replicas: u64,
+}
+
+/// Replicas on the node in that place, as the cluster tells it.
+fn replicas_of(cluster: &Cluster, place: usize) -> u64 {
+    let status = cluster.status().unwrap_or_default();
+    let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
+    let own = nodes.iter().find(|node| node["client_address"] == cluster.nodes[place].client_address.as_str());
+    own.and_then(|node| node["replicas"].as_u64()).unwrap_or(0)
+}
+
+/// Kills a node, takes it out for good, and lets a new one join.
+pub(super) async fn replace(cluster: &mut Cluster, place: usize) -> Result<usize, Error> {
+    cluster.kill(place);
+    cluster.remove(place).await?;
+    let new = cluster.add().await?;
+    cluster.start(new).await?;
+    cluster.wait_whole(WHOLE_MAX).await?;
+    Ok(new)
+}
+
+impl Fault for Join {
+    fn describe(&self) -> String {
+        format!("node {} joins, and is taken out again", self.place + 1)
+    }
+
+    fn inject<'a>(&'a mut self, cluster: &'a mut Cluster, _dice: &'a Dice) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            cluster.wait_whole(WHOLE_MAX).await?;
+            self.place = cluster.add().await?;
+            cluster.start(self.place).await
+        })
+    }
+
+    fn heal<'a>(&'a mut self, cluster: &'a mut Cluster) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            self.replicas = replicas_of(cluster, self.place);
+            cluster.wait_whole(WHOLE_MAX).await?;
+            // In this order: it must end by itself when it hears that it is out.
+            cluster.remove(self.place).await?;
+            cluster.nodes[self.place].process.wait(Duration::from_secs(5)).await;
+            cluster.kill(self.place);
+            cluster.wait_whole(WHOLE_MAX).await
+        })
+    }
+
+    fn proof(&self) -> Option<String> {
+        Some(format!("it served as a member, with {} replicas at the end", self.replicas))
+    }
+}
+
+/// A node that is lost for good, and a new one in its stead.
+#[derive(Default)]
+pub(super) struct Remove {
+    place: usize,
+    new: Option<usize>,
+}
+
+impl Fault for Remove {
+    fn describe(&self) -> String {
+        format!("node {} is killed and taken out, a new one joins", self.place + 1)
+    }
+
+    fn inject<'a>(&'a mut self, cluster: &'a mut Cluster, dice: &'a Dice) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            cluster.wait_whole(WHOLE_MAX).await?;
+            self.place = Who::One.choose(cluster, dice).first().copied().unwrap_or(0);
+            cluster.kill(self.place);
+            cluster.remove(self.place).await
+        })
+    }
+
+    fn heal<'a>(&'a mut self, cluster: &'a mut Cluster) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let new = cluster.add().await?;
+            cluster.start(new).await?;
+            cluster.wait_whole(WHOLE_MAX).await?;
+            self.new = Some(new);
+            Ok(())
+        })
+    }
+
+    fn proof(&self) -> Option<String> {
+        self.new.map(|new| format!("node {} has taken over its replicas", new + 1))
+    }
+}
