@@ -29,7 +29,7 @@ pub enum Protocol {
 pub enum Outgoing<'a> {
     /// Head and body, as they go over the wire.
     Http1(&'a [u8]),
-    Grpc(Request<Full<Bytes>>),
+    Grpc(Box<Request<Full<Bytes>>>),
 }
 
 pub struct Connection {
@@ -74,7 +74,7 @@ impl Connection {
                     line.exchange(bytes, keep_bytes_max).await.map_err(|error| error.to_string())
                 }
                 (Line::Grpc(line), Outgoing::Grpc(request)) => {
-                    line.exchange(request, keep_bytes_max).await.map_err(|error| error.to_string())
+                    line.exchange(*request, keep_bytes_max).await.map_err(|error| error.to_string())
                 }
                 _ => panic!("a peer's requests and connections are of one language"),
             }

@@ -90,7 +90,7 @@ fn grpc(method: &str, message: &[u8], address: &Address) -> Result<Outgoing<'sta
         .header(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))
         .header(TE, HeaderValue::from_static("trailers"))
         .body(Full::new(body.freeze()))
-        .map(Outgoing::Grpc)
+        .map(|request| Outgoing::Grpc(Box::new(request)))
         .map_err(|_| Error::Address { text: address.to_string(), reason: "it cannot stand in a URL" })
 }
 
