@@ -1,138 +1,91 @@
 //! Clients of a simulated cluster. They stand outside of it: their messages to a node take time, and a node's death leaves them
 //! without an answer.
 
-use crate::cluster::Cluster;
+use crate::{cluster::Cluster, wire, world::World};
+use bytes::Bytes;
 use stator_catalog::{BillingSpec, Change, KeyAttribute, KeySchema, TableClass, TableSpec, TableStatus, Throughput};
-use stator_cluster::{Consistency, Deadline, Node};
-use stator_expression::{Condition, Kind, Placeholders};
-use stator_item::{Item, Key, KeyPart, KeyType, NodeId, Number, TableId, Value, row};
-use stator_partition::{
-    Command, Refusal, Reply,
-    command::{Get, Put, WriteOptions},
-};
-use stator_workloads::{Failure, register::RegisterClient};
+use stator_gateway::Gateway;
+use stator_item::{KeyType, NodeId, TableId};
+use stator_workloads::{BoxFuture, Operation, Outcome, Surroundings, client::Failure};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
-/// How long a client waits for an answer.
+/// How long a client waits for an answer: a little longer than a node tries.
 const CLIENT_WAIT: Duration = Duration::from_secs(5);
-/// How long a node tries: a little less, as it answers before its client has gone.
-const NODE_WAIT: Duration = Duration::from_secs(4);
+/// How long a node tries.
+pub const NODE_WAIT: Duration = Duration::from_secs(4);
 
 pub struct Client {
     pub cluster: Arc<Cluster>,
-    pub table: TableId,
-    /// Which node the client talks to next.
     pub number: u64,
 }
 
 impl Client {
-    /// A node that runs, a random one.
-    fn choose(&self) -> Option<(NodeId, Arc<Node>)> {
-        let nodes = self.cluster.nodes();
+    /// A node, a random one, if it runs.
+    fn choose(&self) -> Option<(NodeId, Arc<Gateway>)> {
+        let nodes = self.cluster.staying();
         let at = self.cluster.world.throw(|dice| dice.below(nodes.len() as u64)) as usize;
         let node = *nodes.get(at)?;
-        Some((node, self.cluster.node(node)?))
+        Some((node, self.cluster.gateway(node)?))
     }
 
-    /// Sends a command through some node; `None`: its condition failed.
-    async fn submit(&self, key: u64, command: Command) -> Result<Option<Reply>, Failure> {
+    /// A message between client and node is under way.
+    async fn travel(&self) {
+        let delay = self.cluster.world.throw(|dice| dice.between(Duration::from_micros(100), Duration::from_millis(3)));
+        tokio::time::sleep(delay).await;
+    }
+
+    async fn carry_out(&self, operation: Operation) -> Outcome {
+        self.travel().await;
         let world = &self.cluster.world;
-        let delay = world.throw(|dice| dice.between(Duration::from_micros(100), Duration::from_millis(3)));
-        tokio::time::sleep(delay).await;
-        let Some((id, node)) = self.choose() else {
-            // Connection refused: nothing was sent.
+        let refused = || Err(Failure::Definite("connection refused".to_owned()));
+        let (Some((id, gateway)), number) = (self.choose(), self.number) else {
+            // Nothing was sent.
             tokio::time::sleep(Duration::from_millis(50)).await;
-            return Err(Failure::Definite);
+            return refused();
         };
-        let Some(environment) = self.cluster.environment(id) else { return Err(Failure::Definite) };
-        let number = self.number;
-        world.note(|| format!("client {number} -> node {id}: key {key} {}", kind(&command)));
-        let (table, token) = (self.table, item_key(key).token());
+        let Some(environment) = self.cluster.environment(id) else { return refused() };
+        world.note(|| format!("client {number} -> node {id}: {}", brief(&operation)));
+        let (api, body) = wire::request(&operation);
         let (sender, receiver) = oneshot::channel();
-        let deadline = Deadline(environment.clock.elapsed() + NODE_WAIT);
-        environment.tasks.spawn(
-            "request",
-            Box::pin(async move {
-                let outcome = node.door().submit(table, token, command, Consistency::Strong, deadline).await;
-                // The client may have gone.
-                let _ = sender.send(outcome);
-            }),
-        );
-        let outcome = match tokio::time::timeout(CLIENT_WAIT, receiver).await {
-            Ok(Ok(Ok(reply))) => Ok(Some(reply)),
-            // An answer about the item, not a failure.
-            Ok(Ok(Err(Refusal::ConditionFailed { .. }))) => Ok(None),
-            Ok(Ok(Err(refusal))) => Err(failure(&refusal)),
-            Ok(Err(_)) | Err(_) => Err(Failure::Unknown),
+        let answering = async move {
+            // The client may have gone.
+            let _ = sender.send(gateway.ask(api, Bytes::from(body)).await);
         };
-        let delay = world.throw(|dice| dice.between(Duration::from_micros(100), Duration::from_millis(3)));
-        tokio::time::sleep(delay).await;
-        world.note(|| format!("client {number} <- node {id}: key {key} {outcome:?}"));
+        environment.tasks.spawn("request", Box::pin(answering));
+        let outcome = match tokio::time::timeout(CLIENT_WAIT, receiver).await {
+            Ok(Ok((status, body))) => wire::outcome(&operation, status, &body),
+            Ok(Err(_)) => Err(Failure::Unknown("connection reset".to_owned())),
+            Err(_) => Err(Failure::Unknown("no answer".to_owned())),
+        };
+        self.travel().await;
+        world.note(|| format!("client {number} <- node {id}: {outcome:?}"));
         outcome
     }
 }
 
-fn kind(command: &Command) -> &'static str {
-    match command {
-        Command::Get(_) => "get",
-        Command::Put(put) if put.options.condition.is_some() => "put on condition",
-        Command::Put(_) => "put",
-        _ => "other",
+impl stator_workloads::Client for Client {
+    fn call(&self, operation: Operation) -> BoxFuture<'_, Outcome> {
+        Box::pin(self.carry_out(operation))
     }
 }
 
-/// What a refusal says about the effect.
-fn failure(refusal: &Refusal) -> Failure {
-    match refusal {
-        Refusal::Invalid(_) | Refusal::CollectionFull | Refusal::NoSuchTable | Refusal::Overloaded => Failure::Definite,
-        _ => Failure::Unknown,
-    }
+/// An operation in a line.
+fn brief(operation: &Operation) -> String {
+    format!("{operation:?}").replace("Text(", "(").replace("Number(", "(")
 }
 
-fn item_key(key: u64) -> Key {
-    Key { hash: KeyPart::String(format!("register-{key}")), range: None }
-}
-
-fn put(key: u64, value: u64, condition: Option<Condition>) -> Command {
-    let hash = item_key(key);
-    let item =
-        Item::from([("pk".to_owned(), hash.hash.to_value()), ("v".to_owned(), Value::Number(Number::from_u64(value)))]);
-    let options = WriteOptions { condition, ..WriteOptions::default() };
-    Command::Put(Put { key: hash, item: row::item_encoding(&item).into(), options })
-}
-
-/// "The register holds this".
-fn holds(value: Option<u64>) -> Condition {
-    let names = BTreeMap::new();
-    let (text, values) = match value {
-        None => ("attribute_not_exists(pk)", BTreeMap::new()),
-        Some(value) => ("v = :v", BTreeMap::from([(":v".to_owned(), Value::Number(Number::from_u64(value)))])),
-    };
-    Condition::parse(text, Kind::Condition, &Placeholders::new(&names, &values)).expect("the condition is a legal one")
-}
-
-impl RegisterClient for Client {
-    async fn read(&self, key: u64) -> Result<Option<u64>, Failure> {
-        match self.submit(key, Command::Get(Get { key: item_key(key), projection: None })).await? {
-            Some(Reply::Got(got)) => Ok(got.item.and_then(|item| stored_value(&item))),
-            _ => Err(Failure::Unknown),
-        }
+impl Surroundings for World {
+    fn random_below(&self, end: u64) -> u64 {
+        self.throw(|dice| dice.below(end))
     }
 
-    async fn write(&self, key: u64, value: u64) -> Result<(), Failure> {
-        self.submit(key, put(key, value, None)).await.map(|_| ())
+    fn now_us(&self) -> u64 {
+        self.now().as_micros() as u64
     }
 
-    async fn compare_and_set(&self, key: u64, from: Option<u64>, to: u64) -> Result<bool, Failure> {
-        self.submit(key, put(key, to, Some(holds(from)))).await.map(|reply| reply.is_some())
-    }
-}
-
-fn stored_value(item: &[u8]) -> Option<u64> {
-    match row::get_item_attribute(item, "v") {
-        Ok(Some(Value::Number(number))) => number.to_i64().and_then(|value| u64::try_from(value).ok()),
-        _ => None,
+    fn sleep(&self, duration: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(tokio::time::sleep(duration))
     }
 }
 

@@ -1,13 +1,28 @@
 //! A cluster of simulated nodes: the product's own code between a simulated network and simulated disks.
 
-use crate::{clock::SimulatedClock, disk::Disk, network::Wires, tasks::Life, world::World};
+use crate::{
+    client::NODE_WAIT,
+    clock::SimulatedClock,
+    disk::{Disk, Loss},
+    network::Wires,
+    tasks::Life,
+    world::World,
+};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use stator_catalog::{ClusterIdentity, FIRST_NODE, NodeStart, Outcome, Secret};
 use stator_cluster::{AllSettings, Node, NodeParts};
-use stator_environment::Environment;
+use stator_environment::{DiskError, Environment};
+use stator_gateway::{Authentication, Gateway, GatewayParts};
 use stator_item::NodeId;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::{oneshot, watch};
 
 /// One machine: what outlives its processes.
@@ -25,34 +40,56 @@ struct Process {
     life: Arc<Life>,
     environment: Environment,
     /// Set once the node has started.
-    node: Arc<Mutex<Option<Arc<Node>>>>,
+    node: Arc<Mutex<Option<Started>>>,
+}
+
+#[derive(Clone)]
+struct Started {
+    node: Arc<Node>,
+    gateway: Arc<Gateway>,
 }
 
 pub struct Cluster {
     pub world: Arc<World>,
     pub wires: Arc<Wires>,
     settings: AllSettings,
+    /// How long rows stay unflushed at most.
+    flush_most: Duration,
+    /// Whether any node may have been taken out.
+    removes: AtomicBool,
     machines: Mutex<BTreeMap<NodeId, Machine>>,
 }
 
 impl Cluster {
     pub fn new(world: Arc<World>, wires: Arc<Wires>, settings: AllSettings) -> Arc<Cluster> {
-        Arc::new(Cluster { world, wires, settings, machines: Mutex::default() })
+        Cluster::with_flushes(world, wires, settings, Duration::from_secs(5))
+    }
+
+    /// One whose nodes keep rows in memory for `flush_most` at most.
+    pub fn with_flushes(
+        world: Arc<World>,
+        wires: Arc<Wires>,
+        settings: AllSettings,
+        flush_most: Duration,
+    ) -> Arc<Cluster> {
+        let removes = AtomicBool::new(false);
+        Arc::new(Cluster { world, wires, settings, flush_most, removes, machines: Mutex::default() })
     }
 
     /// Adds a machine and starts a node on it: the first makes the cluster, the others join through it. `rate` is its clock's speed.
     pub async fn add(self: &Arc<Cluster>, rate: f64) -> Result<NodeId, String> {
         let directory = u128::from(self.world.throw(crate::world::Dice::throw));
         let machine = Machine {
-            disk: Disk::new(self.world.clone()),
+            disk: Disk::new(self.world.clone(), self.flush_most),
             clock: Arc::new(SimulatedClock::new(rate)),
             directory,
             starts: 0,
             process: None,
         };
-        let id = match self.nodes().first() {
-            None => FIRST_NODE,
-            Some(first) => self.admit(*first, directory).await?,
+        let id = match self.nodes().into_iter().find(|node| self.node(*node).is_some()) {
+            None if self.nodes().is_empty() => FIRST_NODE,
+            None => return Err("there is no node to join through".to_owned()),
+            Some(through) => self.admit(through, directory).await?,
         };
         self.machines.lock().insert(id, machine);
         self.start(id).await?;
@@ -75,9 +112,18 @@ impl Cluster {
 
     /// The node, if its process runs and has started.
     pub fn node(&self, id: NodeId) -> Option<Arc<Node>> {
+        self.started(id).map(|started| started.node)
+    }
+
+    /// Where the node takes requests, if its process runs and has started.
+    pub fn gateway(&self, id: NodeId) -> Option<Arc<Gateway>> {
+        self.started(id).map(|started| started.gateway)
+    }
+
+    fn started(&self, id: NodeId) -> Option<Started> {
         let process = self.machines.lock().get(&id)?.process.clone()?;
-        let node = process.node.lock().clone();
-        node.filter(|_| process.life.is_alive())
+        let started = process.node.lock().clone();
+        started.filter(|_| process.life.is_alive())
     }
 
     /// The environment of the node's process.
@@ -105,6 +151,8 @@ impl Cluster {
         machine.disk.attach(environment.clone());
         let network = self.wires.plug(id, environment.clone());
         let founder = (id == FIRST_NODE).then(identity);
+        let failure = Arc::new(watch::Sender::new(None));
+        self.stop_on(id, life.clone(), failure.subscribe());
         let parts = NodeParts {
             node: id,
             start: node_start(machine.directory, machine.starts),
@@ -115,7 +163,7 @@ impl Cluster {
             rows: machine.disk.rows.clone(),
             log: machine.disk.log.clone(),
             settings: self.settings.clone(),
-            failure: Arc::new(watch::Sender::new(None)),
+            failure: failure.clone(),
         };
         let process = Process { life, environment: environment.clone(), node: Arc::default() };
         machine.process = Some(process.clone());
@@ -124,9 +172,11 @@ impl Cluster {
         environment.tasks.spawn(
             "node",
             Box::pin(async move {
-                let started = Node::start(parts, &mut Registry::default()).await;
-                let result = started.map(|node| *process.node.lock() = Some(node)).map_err(|error| error.to_string());
+                let result = start(parts).await.map(|started| *process.node.lock() = Some(started));
                 world.note(|| format!("node {id} has started: {result:?}"));
+                if let Err(reason) = &result {
+                    failure.send_replace(Some(reason.clone()));
+                }
                 // Nobody waits for a process that comes up by itself.
                 let _ = sender.send(result);
             }),
@@ -134,14 +184,84 @@ impl Cluster {
         Ok(receiver)
     }
 
-    /// kill -9, and the machine loses power.
+    /// The machine loses power.
     pub fn crash(&self, id: NodeId) {
+        self.end(id, Loss::Power);
+    }
+
+    /// kill -9.
+    pub fn kill(&self, id: NodeId) {
+        self.end(id, Loss::Process);
+    }
+
+    fn end(&self, id: NodeId, loss: Loss) {
         let mut machines = self.machines.lock();
         let Some(machine) = machines.get_mut(&id) else { return };
         self.world.kill(id);
         self.wires.unplug(id);
         machine.process = None;
-        machine.disk.crash();
+        machine.disk.crash(loss);
+    }
+
+    /// A process that cannot trust its disk ends, as the binary's does.
+    fn stop_on(self: &Arc<Cluster>, id: NodeId, life: Arc<Life>, mut failure: watch::Receiver<Option<String>>) {
+        let cluster = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let failed = failure.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+            let (Some(reason), Some(cluster)) = (failed, cluster.upgrade()) else { return };
+            if life.is_alive() {
+                cluster.world.note(|| format!("node {id} stops: {reason}"));
+                cluster.kill(id);
+            }
+        });
+    }
+
+    /// Stops a process as SIGTERM does: leaderships are handed over first. It is down afterwards.
+    pub async fn stop(&self, id: NodeId) {
+        if let Some(node) = self.node(id) {
+            let life = self.world.life(id);
+            // One that hangs is killed, as an operator would.
+            let _ = tokio::time::timeout(Duration::from_secs(5), node.close()).await;
+            if self.world.life(id).is_some_and(|now| life.is_some_and(|then| Arc::ptr_eq(&now, &then))) {
+                self.kill(id);
+            }
+        }
+    }
+
+    /// The nodes that were not taken out, as the newest catalog that a node knows has them.
+    pub fn staying(&self) -> Vec<NodeId> {
+        let nodes = self.nodes();
+        if !self.removes.load(Ordering::Relaxed) {
+            return nodes;
+        }
+        let catalogs = nodes.iter().filter_map(|id| self.node(*id)).map(|node| node.catalog());
+        let Some(newest) = catalogs.max_by_key(|catalog| catalog.revision()) else { return nodes };
+        let is_joined = |id: &NodeId| newest.joined_nodes().any(|node| node.id == *id);
+        nodes.into_iter().filter(is_joined).collect()
+    }
+
+    /// Takes a node out of the cluster for good; its machine goes on until the end.
+    pub async fn remove(&self, id: NodeId) -> Result<(), String> {
+        let through = self.nodes().into_iter().find(|node| *node != id && self.node(*node).is_some());
+        let node = through.and_then(|through| self.node(through)).ok_or("no node is up")?;
+        self.removes.store(true, Ordering::Relaxed);
+        let change = stator_catalog::Change::RemoveNode { id };
+        node.change(change, node.deadline(Duration::from_secs(10))).await.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// A node's disk answers with an error until its process ends.
+    pub fn fail_disk(&self, id: NodeId, failure: &DiskError) {
+        if let Some(machine) = self.machines.lock().get(&id) {
+            machine.disk.fail(failure);
+        }
+    }
+
+    /// Ends everything, so that the memory of a run goes with it.
+    pub fn dissolve(&self) {
+        for id in self.nodes() {
+            self.kill(id);
+        }
+        self.machines.lock().clear();
     }
 
     pub fn is_up(&self, id: NodeId) -> bool {
@@ -177,6 +297,22 @@ impl Cluster {
     pub fn rows(&self, id: NodeId) -> Option<Arc<dyn stator_environment::Rows>> {
         Some(self.machines.lock().get(&id)?.disk.rows.clone())
     }
+}
+
+/// A node with its way in.
+async fn start(parts: NodeParts) -> Result<Started, String> {
+    let environment = parts.environment.clone();
+    let registry = Arc::new(Mutex::new(Registry::default()));
+    let node = Node::start(parts, &mut Registry::default()).await.map_err(|error| error.to_string())?;
+    let settings = stator_gateway::Settings {
+        authentication: Authentication::Anyone,
+        request_time_max: NODE_WAIT,
+        ..stator_gateway::Settings::default()
+    };
+    let ready: stator_gateway::Ready = Arc::new(|| Ok(()));
+    let (door, tables) = (node.door(), node.clone());
+    let gateway = Gateway::new(GatewayParts { environment, door, tables, ready, registry, settings });
+    Ok(Started { node, gateway })
 }
 
 fn identity() -> ClusterIdentity {

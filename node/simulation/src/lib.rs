@@ -6,9 +6,14 @@ pub mod clock;
 pub mod cluster;
 pub mod disk;
 pub mod faults;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod network;
 pub mod replicas;
 pub mod run;
+pub mod shrink;
+pub mod swarm;
 pub mod tasks;
 mod trace_hash;
+pub mod wire;
 pub mod world;

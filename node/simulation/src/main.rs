@@ -2,7 +2,10 @@
 
 use clap::Parser;
 use parking_lot::Mutex;
-use stator_simulation::run::{Outcome, RunSettings, run};
+use stator_simulation::{
+    run::{Outcome, RunSettings, run},
+    shrink::shrink,
+};
 use std::{
     ops::Range,
     path::PathBuf,
@@ -33,12 +36,22 @@ struct Arguments {
     /// Simulated seconds of faults in each run.
     #[arg(long, default_value_t = 30)]
     seconds: u64,
-    /// Nodes of each cluster.
-    #[arg(long, default_value_t = 3)]
-    nodes: usize,
+    /// Nodes of each cluster [default: as the seed has it, most often three].
+    #[arg(long)]
+    nodes: Option<usize>,
+    /// Workloads of each run [default: as the seed has it].
+    #[arg(long, value_delimiter = ',', value_parser = stator_workloads::NAMES)]
+    workloads: Vec<String>,
+    /// Only these of the seed's faults happen, by their numbers.
+    #[arg(long, value_delimiter = ',', requires = "seed")]
+    faults: Option<Vec<usize>>,
     /// What the nodes log, to standard error; for example debug, or warn,stator_consensus=trace.
     #[arg(long)]
     log: Option<String>,
+    /// Has the product make one mistake after the other (or those named), and fails if one survives as many seeds as --seeds.
+    #[cfg(feature = "mutants")]
+    #[arg(long, num_args = 0.., value_delimiter = ',', conflicts_with_all = ["seed", "forever"])]
+    mutants: Option<Vec<String>>,
     /// Runs at once; each is a thread of its own [default: the machine's cores].
     #[arg(long)]
     jobs: Option<usize>,
@@ -52,6 +65,8 @@ fn main() -> ExitCode {
     let settings = RunSettings {
         torment: Duration::from_secs(arguments.seconds),
         nodes_count: arguments.nodes,
+        workloads: named(&arguments.workloads),
+        only_faults: arguments.faults.clone(),
         keep_lines: arguments.trace.is_some(),
         ..RunSettings::default()
     };
@@ -61,11 +76,16 @@ fn main() -> ExitCode {
         None => arguments.first..arguments.first.saturating_add(arguments.seeds),
     };
     let begun = Instant::now();
+    // A panic of a node is a finding, told with the others.
+    std::panic::set_hook(Box::new(|_| {}));
     let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    #[cfg(feature = "mutants")]
+    if let Some(names) = &arguments.mutants {
+        return hunt_all(names, &settings, arguments.seeds, jobs);
+    }
     let (total, failed) = run_all(seeds, &settings, jobs);
     if let Some(outcome) = failed {
-        report(&outcome, &settings);
-        write_trace(&arguments, &outcome);
+        report(outcome, &settings, &arguments);
         return ExitCode::FAILURE;
     }
     if let Some(outcome) = &total.last {
@@ -99,6 +119,35 @@ fn run_all(seeds: Range<u64>, settings: &RunSettings, jobs: usize) -> (Total, Op
     (total.into_inner(), failed.into_inner())
 }
 
+/// Hunts mutants, several at once, and tells who caught them.
+#[cfg(feature = "mutants")]
+fn hunt_all(names: &[String], settings: &RunSettings, seeds_max: u64, jobs: usize) -> ExitCode {
+    use stator_mutants::Mutant;
+    use stator_simulation::mutants::hunt;
+    let wanted = |mutant: &Mutant| names.is_empty() || names.iter().any(|name| name == mutant.name());
+    let mutants: Vec<Mutant> = Mutant::ALL.iter().copied().filter(wanted).collect();
+    let (next, survivors) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    let hunt = hunt(*mutant, settings, seeds_max);
+                    match hunt.caught {
+                        Some((seed, by, workloads)) => {
+                            println!("{}: seed {seed}, with {}: {by}", mutant.name(), workloads.join(", "));
+                        }
+                        None => {
+                            survivors.fetch_add(1, Ordering::Relaxed);
+                            println!("{}: SURVIVED {} seeds", mutant.name(), hunt.seeds);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    if mutants.is_empty() || survivors.into_inner() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
 fn write_trace(arguments: &Arguments, outcome: &Outcome) {
     if let Some(file) = &arguments.trace
         && let Err(error) = std::fs::write(file, outcome.lines.join("\n") + "\n")
@@ -107,17 +156,38 @@ fn write_trace(arguments: &Arguments, outcome: &Outcome) {
     }
 }
 
-fn report(outcome: &Outcome, settings: &RunSettings) {
-    println!("seed {} FAILED", outcome.seed);
+fn named(workloads: &[String]) -> Vec<&'static str> {
+    stator_workloads::NAMES.into_iter().filter(|name| workloads.iter().any(|given| given == name)).collect()
+}
+
+/// Tells what failed, which of the faults matter, and how to see it again.
+fn report(outcome: Outcome, settings: &RunSettings, arguments: &Arguments) {
+    println!("seed {} FAILED, with workloads {}", outcome.seed, outcome.workloads.join(", "));
     for violation in &outcome.violations {
         println!("{violation}");
     }
-    println!(
-        "again: stator-sim --seed {} --seconds {} --nodes {} --trace trace.txt",
-        outcome.seed,
-        settings.torment.as_secs(),
-        settings.nodes_count
-    );
+    let mut again = format!("stator-sim --seed {} --seconds {}", outcome.seed, settings.torment.as_secs());
+    if let Some(nodes) = settings.nodes_count {
+        again += &format!(" --nodes {nodes}");
+    }
+    if !arguments.workloads.is_empty() {
+        again += &format!(" --workloads {}", arguments.workloads.join(","));
+    }
+    println!("again: {again} --trace trace.txt");
+    if settings.only_faults.is_some() {
+        return write_trace(arguments, &outcome);
+    }
+    println!("looking for the faults that matter ...");
+    let (left, smallest) = shrink(outcome, &RunSettings { keep_lines: true, ..settings.clone() });
+    let numbers: Vec<String> = left.iter().map(usize::to_string).collect();
+    println!("it fails with {} faults as well: {again} --faults {}", left.len(), numbers.join(","));
+    for (number, fault) in numbers.iter().zip(&smallest.faults) {
+        println!("  {number}: {fault}");
+    }
+    for violation in &smallest.violations {
+        println!("{violation}");
+    }
+    write_trace(arguments, &smallest);
 }
 
 #[derive(Default)]

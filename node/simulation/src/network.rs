@@ -20,7 +20,7 @@ pub struct Weather {
     /// One message in a hundred takes twenty times as long.
     pub has_stragglers: bool,
     pub loss_per_mille: u64,
-    /// Requests that arrive twice. (An answer that arrives twice is ignored by every transport.)
+    /// Requests that arrive twice, forwarded commands apart. (An answer that arrives twice is ignored by every transport.)
     pub duplicate_per_mille: u64,
 }
 
@@ -157,7 +157,9 @@ impl Network for Plug {
                     return std::future::pending().await;
                 }
                 let weather = wires.weather.lock().clone();
-                if from != to && wires.world.throw(|dice| dice.chance(weather.duplicate_per_mille)) {
+                // Streams do not double what clients wait for; Raft has to bear it.
+                let may_double = from != to && service != Service::Forward;
+                if may_double && wires.world.throw(|dice| dice.chance(weather.duplicate_per_mille)) {
                     wires.deliver(from, to, service, body.clone());
                 }
                 let Some(answered) = wires.deliver(from, to, service, body) else {

@@ -2,32 +2,51 @@
 
 use crate::cluster::Cluster;
 use bytes::Bytes;
+use stator_catalog::{Catalog, PartitionDescription};
 use stator_environment::{Direction, Family, KeyRange};
-use std::ops::ControlFlow;
+use stator_item::{IndexNumber, NodeId, PartitionId};
+use stator_partition::rows::items_bounds;
+use std::{ops::ControlFlow, sync::Arc};
 
-/// Where the nodes' rows differ. All partitions of a cluster of three are on all three nodes.
+/// Where the replicas of some partition differ, as the newest catalog that a node knows has them.
 pub fn differences(cluster: &Cluster) -> Vec<String> {
-    let nodes = cluster.nodes();
+    let catalogs = cluster.nodes().into_iter().filter_map(|id| cluster.node(id)).map(|node| node.catalog());
+    let Some(catalog) = catalogs.max_by_key(|catalog| catalog.revision()) else {
+        return vec!["no node is up".to_owned()];
+    };
+    partitions(&catalog).flat_map(|partition| compare(cluster, partition)).collect()
+}
+
+fn partitions(catalog: &Catalog) -> impl Iterator<Item = &Arc<PartitionDescription>> {
+    catalog.partitions().filter(|partition| partition.id != PartitionId::CATALOG)
+}
+
+fn compare(cluster: &Cluster, partition: &PartitionDescription) -> Vec<String> {
+    // A node whose joining was broken off has no machine.
+    let members = partition.members.iter().map(|member| member.node).filter(|node| cluster.rows(*node).is_some());
+    let contents: Vec<_> = members.map(|node| (node, content(cluster, node, partition))).collect();
     let mut found = Vec::new();
-    let contents: Vec<_> = nodes.iter().map(|node| (*node, content(cluster, *node))).collect();
-    for pair in contents.windows(2) {
-        let [(one, ours), (other, theirs)] = pair else { continue };
+    for [(one, ours), (other, theirs)] in contents.array_windows() {
+        let id = partition.id;
         if ours.len() != theirs.len() {
-            found.push(format!("node {one} has {} rows, node {other} {}", ours.len(), theirs.len()));
+            let (ours, theirs) = (ours.len(), theirs.len());
+            found.push(format!("of partition {id} node {one} has {ours} rows, node {other} {theirs}"));
         } else if let Some((left, _)) = ours.iter().zip(theirs).find(|(left, right)| left != right) {
-            found.push(format!("nodes {one} and {other} differ at row {:02x?}", &left.0[..]));
+            found.push(format!("of partition {id} nodes {one} and {other} differ at row {:02x?}", &left.0[..]));
         }
     }
     found
 }
 
-fn content(cluster: &Cluster, node: stator_item::NodeId) -> Vec<(Bytes, Bytes)> {
+/// All items and entries of local indexes that a node has of a partition.
+fn content(cluster: &Cluster, node: NodeId, partition: &PartitionDescription) -> Vec<(Bytes, Bytes)> {
     let mut rows = Vec::new();
-    let everything = KeyRange { start: Bytes::new(), end: None };
     let Some(Ok(view)) = cluster.rows(node).map(|rows| rows.view()) else { return rows };
-    for family in [Family::Items, Family::Changes] {
+    let local: Vec<IndexNumber> = (1..=5).map(IndexNumber).collect();
+    for (start, end) in items_bounds(partition.table, partition.tokens, &local) {
+        let range = KeyRange { start: start.into(), end: end.map(Bytes::from) };
         // A simulated disk that runs does not fail.
-        let _ = view.scan(family, &everything, Direction::Forward, &mut |key, value| {
+        let _ = view.scan(Family::Items, &range, Direction::Forward, &mut |key, value| {
             rows.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
             ControlFlow::Continue(())
         });

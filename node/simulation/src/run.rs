@@ -1,25 +1,33 @@
-//! One seed, one run: a cluster grows to three nodes, is broken while clients work, heals, and is judged.
+//! One seed, one run: a cluster grows, is broken while clients work, heals, and is judged.
 
 use crate::{
-    client::{Client, create_table},
+    client::Client,
     cluster::Cluster,
-    faults::{heal, torment},
+    faults::{Planned, heal, torment},
     network::{Weather, Wires},
     replicas::differences,
+    swarm::{Mix, mix},
     world::World,
 };
 use stator_cluster::AllSettings;
-use stator_workloads::register::{Counts, RegisterWorkload, Settings as RegisterSettings, Surroundings};
-use std::{sync::Arc, time::Duration};
+use stator_workloads::{Counts, History, Session, Workload, judge, make_tables};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::runtime::{Builder, RngSeed};
+
+/// After all faults are healed everything must be readable, and replicas equal, within this time.
+const HEALED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a run is made of, beside its seed.
 #[derive(Clone, Debug)]
 pub struct RunSettings {
-    pub nodes_count: usize,
-    pub clients_count: u64,
+    /// `None`: as the seed has it.
+    pub nodes_count: Option<usize>,
+    /// None: those of the seed.
+    pub workloads: Vec<&'static str>,
     /// How long faults go on, in simulated time.
     pub torment: Duration,
+    /// Which of the seed's faults happen, by their places; `None`: all.
+    pub only_faults: Option<Vec<usize>>,
     pub keep_lines: bool,
     pub cluster: AllSettings,
 }
@@ -27,9 +35,10 @@ pub struct RunSettings {
 impl Default for RunSettings {
     fn default() -> RunSettings {
         RunSettings {
-            nodes_count: 3,
-            clients_count: 5,
+            nodes_count: None,
+            workloads: Vec::new(),
             torment: Duration::from_secs(30),
+            only_faults: None,
             keep_lines: false,
             cluster: AllSettings::default(),
         }
@@ -37,28 +46,20 @@ impl Default for RunSettings {
 }
 
 /// What came of a run.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Outcome {
     pub seed: u64,
     /// Why the run failed; empty where every check holds.
     pub violations: Vec<String>,
+    pub workloads: Vec<&'static str>,
+    pub faults: Vec<Planned>,
     pub counts: Counts,
+    /// What was measured, by workload and name.
+    pub figures: BTreeMap<String, f64>,
     /// Hash of all events and their number: the same in every run of the seed.
     pub fingerprint: (u64, u64),
     pub simulated: Duration,
     pub lines: Vec<String>,
-}
-
-struct ClientSurroundings(Arc<World>);
-
-impl Surroundings for ClientSurroundings {
-    fn random_below(&self, end: u64) -> u64 {
-        self.0.throw(|dice| dice.below(end))
-    }
-
-    fn now_us(&self) -> u64 {
-        self.0.now().as_micros() as u64
-    }
 }
 
 /// Runs a seed to its end.
@@ -72,93 +73,129 @@ pub fn run(seed: u64, settings: &RunSettings) -> Outcome {
     runtime.block_on(unfold(seed, settings))
 }
 
+/// A workload with its history.
+struct Running {
+    workload: Box<dyn Workload>,
+    history: Arc<History>,
+}
+
 async fn unfold(seed: u64, settings: &RunSettings) -> Outcome {
     let world = World::new(seed, settings.keep_lines);
-    let workload = Arc::new(RegisterWorkload::new(RegisterSettings::default()));
-    let judged = live(&world, settings, &workload).await;
-    let mut violations: Vec<String> = judged.err().into_iter().collect();
-    for (key, verdict, history) in workload.violations() {
-        violations.push(format!("register {key} is not linearizable: {verdict:?}\n{history:#?}"));
+    let mut mix = mix(seed, settings);
+    if let Some(only) = &settings.only_faults {
+        mix.faults = only.iter().filter_map(|at| mix.faults.get(*at).copied()).collect();
     }
-    let counts = workload.counts();
+    let workloads: Vec<Arc<Running>> = mix
+        .workloads
+        .iter()
+        .filter_map(|name| stator_workloads::by_name(name, ""))
+        .map(|workload| Arc::new(Running { workload, history: Arc::default() }))
+        .collect();
+    let wires = Wires::new(world.clone(), Weather::default());
+    let cluster = Cluster::with_flushes(world.clone(), wires, mix.cluster.clone(), mix.flush_most);
+    let lived = live(&cluster, &mix, &workloads).await;
+    let mut violations: Vec<String> = lived.err().into_iter().collect();
+    violations.extend(world.panics());
+    let (mut counts, mut figures) = (Counts::default(), BTreeMap::new());
+    for running in &workloads {
+        let of = running.history.counts();
+        counts.succeeded += of.succeeded;
+        counts.failed += of.failed;
+        counts.unknown += of.unknown;
+        condemn(running, &mut violations, &mut figures);
+    }
     if violations.is_empty() && counts.succeeded == 0 {
         violations.push("no operation succeeded: nothing is known".to_owned());
     }
+    cluster.dissolve();
     let (fingerprint, simulated, lines) = (world.fingerprint(), world.now(), world.lines());
-    Outcome { seed, violations, counts, fingerprint, simulated, lines }
+    let Mix { workloads, faults, .. } = mix;
+    Outcome { seed, violations, workloads, faults, counts, figures, fingerprint, simulated, lines }
 }
 
-/// Every seed has numbers of its own: tiny logs make snapshots, short rests make groups sleep, tiny batches make many entries.
-fn vary(world: &World, settings: &RunSettings) -> AllSettings {
-    let mut varied = settings.cluster.clone();
-    world.throw(|dice| {
-        if dice.chance(500) {
-            varied.consensus.log_entries_kept = 1 + dice.below(50);
-            varied.consensus.purge_every_ms = 200 + dice.below(2_000);
-            varied.consensus.snapshot_piece_bytes = 256 + dice.below(8_192) as usize;
-        }
-        if dice.chance(500) {
-            varied.consensus.sleep_after_ms = Some(500 + dice.below(2_000));
-        }
-        if dice.chance(300) {
-            varied.replica.entries_in_flight_max = 1 + dice.below(8) as usize;
-        }
-        if dice.chance(200) {
-            varied.replica.lease_reads = false;
-        }
-    });
-    varied
-}
-
-async fn live(world: &Arc<World>, settings: &RunSettings, workload: &Arc<RegisterWorkload>) -> Result<(), String> {
-    let wires = Wires::new(world.clone(), Weather::default());
-    let cluster = Cluster::new(world.clone(), wires, vary(world, settings));
-    let first = cluster.add(1.0).await?;
-    let table = create_table(&cluster, first, "registers").await?;
-    let until = world.now() + settings.torment;
-    let clients: Vec<_> = (0..settings.clients_count)
-        .map(|number| {
-            let client = Client { cluster: cluster.clone(), table, number };
-            tokio::spawn(work(client, workload.clone(), world.clone(), until))
-        })
-        .collect();
-    // The cluster grows under load, as one that is in use would.
-    for _ in 1..settings.nodes_count {
-        cluster.add(1.0).await?;
+/// Judges a workload's history.
+fn condemn(running: &Running, violations: &mut Vec<String>, figures: &mut BTreeMap<String, f64>) {
+    let name = running.workload.name();
+    let events = running.history.events();
+    let judgement = judge(&*running.workload, &events);
+    for violation in judgement.violations {
+        let seconds = |us: u64| us as f64 / 1e6;
+        let witnesses = violation.witnesses.iter().filter_map(|at| events.get(*at)).map(|event| {
+            let (began, ended) = (seconds(event.started_us), seconds(event.ended_us.unwrap_or(event.started_us)));
+            format!("  {began:.6}..{ended:.6} client {}: {:?} -> {:?}", event.client, event.operation, event.outcome)
+        });
+        let lines = [format!("{name}: not true: {}: {}", violation.promise, violation.explanation)];
+        violations.push(lines.into_iter().chain(witnesses).collect::<Vec<_>>().join("\n"));
     }
-    torment(cluster.clone(), until).await;
+    violations.extend(judgement.undecided.into_iter().map(|why| format!("{name}: undecided: {why}")));
+    figures.extend(judgement.figures.into_iter().map(|(figure, value)| (format!("{name} {figure}"), value)));
+}
+
+async fn live(cluster: &Arc<Cluster>, mix: &Mix, workloads: &[Arc<Running>]) -> Result<(), String> {
+    let mut rates = mix.clock_rates.iter();
+    cluster.add(*rates.next().unwrap_or(&1.0)).await?;
+    let world = cluster.world.clone();
+    for running in workloads {
+        let client = Client { cluster: cluster.clone(), number: 0 };
+        make_tables(&client, &*world, &running.workload.tables()).await?;
+    }
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut clients = Vec::new();
+    for (at, running) in workloads.iter().enumerate() {
+        for number in 0..mix.clients_each {
+            let session = session(cluster, running, 1 + number + 100 * at as u64);
+            clients.push(tokio::spawn(work(running.clone(), session, world.clone(), over.clone())));
+        }
+    }
+    // The cluster grows under load, as one that is in use would.
+    for rate in rates {
+        cluster.add(*rate).await?;
+    }
+    torment(cluster.clone(), &mix.faults).await;
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    world.note(|| "everything heals".to_owned());
+    heal(cluster);
     for client in clients {
         client.await.map_err(|error| format!("a client ended: {error}"))?;
     }
-    heal(&cluster);
-    judge(&cluster, table, workload, world).await
+    settle(cluster, workloads).await
 }
 
-async fn work(client: Client, workload: Arc<RegisterWorkload>, world: Arc<World>, until: Duration) {
-    let surroundings = ClientSurroundings(world.clone());
-    while world.now() < until {
-        workload.step(&client, &surroundings).await;
+fn session(cluster: &Arc<Cluster>, running: &Running, number: u64) -> Session {
+    Session {
+        number,
+        client: Arc::new(Client { cluster: cluster.clone(), number }),
+        surroundings: cluster.world.clone(),
+        history: running.history.clone(),
+    }
+}
+
+async fn work(running: Arc<Running>, session: Session, world: Arc<World>, over: Arc<std::sync::atomic::AtomicBool>) {
+    while !over.load(std::sync::atomic::Ordering::Relaxed) {
+        running.workload.turn(&session).await;
         let pause = world.throw(|dice| dice.between(Duration::ZERO, Duration::from_millis(60)));
         tokio::time::sleep(pause).await;
     }
 }
 
 /// When all is healed, everything acknowledged can be read, and replicas are the same.
-async fn judge(
-    cluster: &Arc<Cluster>,
-    table: stator_item::TableId,
-    workload: &RegisterWorkload,
-    world: &Arc<World>,
-) -> Result<(), String> {
-    let client = Client { cluster: cluster.clone(), table, number: u64::MAX };
-    let healed_by = world.now() + Duration::from_secs(60);
-    while workload.read_all(&client, &ClientSurroundings(world.clone())).await.is_err() {
-        if world.now() > healed_by {
-            return Err("the cluster did not serve within a minute after all faults were healed".to_owned());
+async fn settle(cluster: &Arc<Cluster>, workloads: &[Arc<Running>]) -> Result<(), String> {
+    let world = &cluster.world;
+    for (at, running) in workloads.iter().enumerate() {
+        let session = session(cluster, running, 99 + 100 * at as u64);
+        let healed_by = world.now() + HEALED_WITHIN;
+        while let Err(failure) = running.workload.last_reads(&session).await {
+            if world.now() > healed_by {
+                let name = running.workload.name();
+                return Err(format!(
+                    "{name}: not all could be read within a minute after everything healed: {failure:?}"
+                ));
+            }
+            heal(cluster);
+            tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    let settled_by = world.now() + Duration::from_secs(60);
+    let settled_by = world.now() + HEALED_WITHIN;
     loop {
         let differences = differences(cluster);
         if differences.is_empty() {

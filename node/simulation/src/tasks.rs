@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 use stator_environment::{BoxFuture, Task, Tasks};
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -22,6 +23,8 @@ pub struct Life {
     /// Its tasks by number, to be polled again when it resumes or ends.
     tasks: Mutex<BTreeMap<u64, Waker>>,
     tasks_begun: Mutex<u64>,
+    /// What broke an invariant of the program.
+    panics: Mutex<Vec<String>>,
 }
 
 impl Life {
@@ -30,7 +33,13 @@ impl Life {
             condition: Mutex::new(Condition::Running),
             tasks: Mutex::new(BTreeMap::new()),
             tasks_begun: Mutex::new(0),
+            panics: Mutex::default(),
         })
+    }
+
+    /// What its tasks panicked with.
+    pub fn panics(&self) -> Vec<String> {
+        self.panics.lock().clone()
     }
 
     pub fn is_alive(&self) -> bool {
@@ -86,9 +95,21 @@ impl Future for Mortal {
             self.inner = None;
         }
         let Some(inner) = &mut self.inner else { return Poll::Ready(()) };
-        if condition == Condition::Running && inner.as_mut().poll(context).is_ready() {
-            self.inner = None;
-            return Poll::Ready(());
+        if condition == Condition::Running {
+            match std::panic::catch_unwind(AssertUnwindSafe(|| inner.as_mut().poll(context))) {
+                Ok(Poll::Pending) => {}
+                Ok(Poll::Ready(())) => {
+                    self.inner = None;
+                    return Poll::Ready(());
+                }
+                Err(panic) => {
+                    let said = panic.downcast_ref::<String>().cloned();
+                    let said = said.or_else(|| panic.downcast_ref::<&str>().map(|said| (*said).to_owned()));
+                    self.life.panics.lock().push(said.unwrap_or_else(|| "a panic without words".to_owned()));
+                    self.inner = None;
+                    return Poll::Ready(());
+                }
+            }
         }
         self.life.tasks.lock().insert(self.number, context.waker().clone());
         Poll::Pending

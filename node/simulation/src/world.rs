@@ -58,6 +58,7 @@ pub struct World {
     dice: Mutex<Dice>,
     trace: Mutex<Trace>,
     lives: Mutex<BTreeMap<NodeId, Arc<Life>>>,
+    every_life: Mutex<Vec<(NodeId, Arc<Life>)>>,
 }
 
 impl World {
@@ -69,6 +70,7 @@ impl World {
             dice: Mutex::new(Dice::new(seed)),
             trace: Mutex::new(trace),
             lives: Mutex::new(BTreeMap::new()),
+            every_life: Mutex::default(),
         })
     }
 
@@ -109,6 +111,7 @@ impl World {
     /// Begins a new life of a node: what it started before is gone.
     pub fn begin_life(self: &Arc<World>, node: NodeId, clock: Arc<SimulatedClock>) -> (Arc<Life>, Environment) {
         let life = Life::new();
+        self.every_life.lock().push((node, life.clone()));
         if let Some(former) = self.lives.lock().insert(node, life.clone()) {
             former.end();
         }
@@ -119,6 +122,16 @@ impl World {
             tasks: Arc::new(NodeTasks::new(life.clone())),
         };
         (life, environment)
+    }
+
+    /// Mistakes in the program that any node met.
+    pub fn panics(&self) -> Vec<String> {
+        let lives = self.every_life.lock();
+        let of = |(node, life): &(NodeId, Arc<Life>)| {
+            let node = *node;
+            life.panics().into_iter().map(move |said| format!("node {node} panicked: {said}"))
+        };
+        lives.iter().flat_map(of).collect()
     }
 
     /// The node's present life, if it has one.

@@ -17,6 +17,7 @@ use crate::{
 };
 use stator_changelog::{SequenceNumber, encode_record, trimmable};
 use stator_item::Bounds;
+use stator_mutants::Mutant;
 use std::sync::Arc;
 
 /// Whether an entry had effect.
@@ -39,7 +40,9 @@ pub struct Applied {
 /// # Panics
 /// If the entry breaks an invariant that its evaluation must have kept: wrong data is worse than a stopped node.
 pub fn apply(entry: &Entry, log_term: u64, state: &mut PartitionState) -> Applied {
-    if entry.term != log_term || entry.after != state.last_entry() {
+    let is_of_term = entry.term == log_term || stator_mutants::is(Mutant::SkipTermGuard);
+    let follows = entry.after == state.last_entry() || stator_mutants::is(Mutant::SkipPredecessorCheck);
+    if !is_of_term || !follows {
         return Applied { writes: RowWrites::default(), outcome: Outcome::Nothing };
     }
     assert!(entry.timestamp > state.last_timestamp(), "a partition's timestamps only rise");

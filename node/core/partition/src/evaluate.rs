@@ -78,7 +78,8 @@ pub struct Evaluated {
 pub fn evaluate(call: &Call<'_>, base: &Base<'_>, now: Now) -> Result<Evaluated, ReadError> {
     let mut reading = Reading::new(base);
     let timestamp = reading.last_timestamp().next(now.wall_ms, now.node);
-    let (effects, timestamp, reply) = match reading.remembered(call.birth, call.id)? {
+    let forgets = stator_mutants::is(stator_mutants::Mutant::ForgetIds);
+    let (effects, timestamp, reply) = match reading.remembered(call.birth, call.id)?.filter(|_| !forgets) {
         Some(outcome) => (None, timestamp, outcome),
         None => {
             let turn = Turn { call, now, timestamp };

@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use stator_catalog::{PartitionDescription, TableDescription, TableStatus, TokenRange};
 use stator_environment::BoxFuture;
 use stator_item::{NodeId, PartitionId, TableId, Timestamp, Token};
+use stator_mutants::Mutant;
 use stator_partition::{Attempt, Command, CommandId, Refusal, Reply};
 use stator_replica::Request;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -92,6 +93,8 @@ impl Router {
                     journey.attempt = Attempt::Repeated;
                     self.note_leader(partition.id, None);
                 }
+                // "Nothing was done" would be wrong: an earlier attempt may have come through.
+                Refusal::Overloaded if journey.attempt == Attempt::Repeated => {}
                 decided => return Err(decided),
             }
             journey.tries += 1;
@@ -154,12 +157,19 @@ impl Router {
         }
         let left = left.min(self.host.settings.attempt_max);
         let request = Request {
-            id: journey.id,
+            id: if stator_mutants::is(Mutant::NewIdForEachAttempt) {
+                CommandId(self.client.environment.random.next_u128())
+            } else {
+                journey.id
+            },
             birth: journey.birth,
             attempt: journey.attempt,
             epoch: partition.epoch,
             deadline: self.elapsed() + left,
-            consistency: journey.consistency,
+            consistency: match stator_mutants::is(Mutant::StrongAsEventual) {
+                true => Consistency::Eventual,
+                false => journey.consistency,
+            },
             command: command.clone(),
         };
         if node == self.host.node {
@@ -201,9 +211,10 @@ impl Door for Router {
             let known = self.client.copy.catalog().table(name).cloned();
             match known.as_ref().map(|table| table.status) {
                 Some(TableStatus::Active | TableStatus::Updating) => return Ok(known),
-                // The copy may not have heard yet that it is there, or gone: both would be refused.
-                Some(TableStatus::Creating | TableStatus::Deleting) => self.refresh_soon(deadline).await,
-                None => self.client.refresh(deadline).await.map_err(|_| Refusal::DeadlinePassed)?,
+                // The copy may not have heard yet that it is there, or gone: both would be refused, and an older copy will not do.
+                Some(TableStatus::Creating | TableStatus::Deleting) | None => {
+                    self.client.refresh(deadline).await.map_err(|_| Refusal::DeadlinePassed)?;
+                }
             }
             Ok(self.client.copy.catalog().table(name).cloned())
         })

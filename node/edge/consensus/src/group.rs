@@ -14,6 +14,7 @@ use openraft::{
     errors::{ClientWriteError, Fatal, LinearizableReadError, RaftError},
 };
 use stator_item::{PartitionId, ReplicaId};
+use stator_mutants::Mutant;
 use std::{
     future::Future,
     sync::{Arc, atomic::Ordering},
@@ -104,17 +105,20 @@ impl Group {
     pub fn lease(&self) -> Option<Lease> {
         let replica = &self.0;
         let now = replica.node.now();
-        let full = replica.node.settings.lease();
-        let asleep = replica.sleep.is_asleep();
+        let settings = &replica.node.settings;
+        let is_long = stator_mutants::is(Mutant::LeaseWithoutMargin);
+        let full = if is_long { settings.no_vote() } else { settings.lease() };
+        let asleep = replica.sleep.is_asleep() && !stator_mutants::is(Mutant::LeaseAsleep);
         replica.look(|metrics| {
             let term = metrics.current_term;
             if metrics.state != ServerState::Leader
                 || applied_of(metrics).is_none_or(|applied| applied.term != term)
-                || replica.transfer_term.load(Ordering::SeqCst) == term
+                    && !stator_mutants::is(Mutant::ReadBeforeOwnTerm)
+                || replica.transfer_term.load(Ordering::SeqCst) == term && !stator_mutants::is(Mutant::LeaseInTransfer)
             {
                 return None;
             }
-            if members::leads_alone(replica.id, metrics) {
+            if members::leads_alone(replica.id, metrics) || stator_mutants::is(Mutant::LeaseForEver) {
                 return Some(Lease { term, left: full });
             }
             // openraft gives the time at which it sent what a quorum has acknowledged.

@@ -200,6 +200,11 @@ impl RaftLogStorage<Types> for LogStore {
         I::IntoIter: OptionalSend,
     {
         let entries = entries.into_iter().map(|entry| (entry.log_id.index, encode_entry(&entry))).collect();
+        if stator_mutants::is(stator_mutants::Mutant::AcknowledgeBeforeSync) {
+            callback.io_completed(Ok(()));
+            self.log.append(self.replica, entries, Box::new(drop));
+            return Ok(());
+        }
         let done = Box::new(move |result: Result<(), DiskError>| callback.io_completed(result.map_err(io_error)));
         self.log.append(self.replica, entries, done);
         Ok(())

@@ -197,7 +197,7 @@ impl Replica {
         )
         .await
         .map_err(|error| fatal_error(&error))?;
-        if is_sole {
+        if is_sole || stator_mutants::is(stator_mutants::Mutant::VoteAfterRestart) {
             running.raft.runtime_config().elect(true);
             return Ok(());
         }

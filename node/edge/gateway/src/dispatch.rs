@@ -14,6 +14,7 @@ use stator_api::{
 };
 use stator_catalog::TableDescription;
 use stator_cluster::{Deadline, Door};
+use stator_partition::Refusal;
 use std::sync::Arc;
 
 /// What one request is answered with, and within what time.
@@ -57,19 +58,45 @@ impl Turn<'_> {
 
     async fn one<T: OneItem>(&mut self) -> Result<(), ApiError> {
         let input = T::parse(self.body)?;
-        let table = self.find(input.table()).await?;
-        let routed = input.command(&table)?;
+        let mut table = self.find(input.table()).await?;
         let read = consistency(input.consistency());
-        let outcome = self.door.submit(table.id, routed.token, routed.command, read, self.deadline).await;
+        let routed = input.command(&table)?;
+        let mut outcome = self.door.submit(table.id, routed.token, routed.command, read, self.deadline).await;
+        if outcome == Err(Refusal::NoSuchTable)
+            && let Some(successor) = self.find_successor(&table, input.table()).await?
+        {
+            table = successor;
+            let routed = input.command(&table)?;
+            outcome = self.door.submit(table.id, routed.token, routed.command, read, self.deadline).await;
+        }
         input.render(&table, outcome, &mut self.out)
     }
 
     async fn many<T: ManyItems>(&mut self) -> Result<(), ApiError> {
         let input = T::parse(self.body)?;
-        let table = self.find(input.table()).await?;
+        let mut table = self.find(input.table()).await?;
         let mut paging = input.paging(&table)?;
-        fan_out::pages(self.door, &table, &mut paging, input.consistency(), self.deadline).await?;
+        let paged = fan_out::pages(self.door, &table, &mut paging, input.consistency(), self.deadline).await;
+        if matches!(paged, Err(ApiError::ResourceNotFound(_)))
+            && let Some(successor) = self.find_successor(&table, input.table()).await?
+        {
+            table = successor;
+            paging = input.paging(&table)?;
+            fan_out::pages(self.door, &table, &mut paging, input.consistency(), self.deadline).await?;
+        } else {
+            paged?;
+        }
         paging.render(&table, &mut self.out)
+    }
+
+    /// Another table of the same name: this node had not heard that the one before was deleted and made again.
+    async fn find_successor(
+        &mut self,
+        gone: &TableDescription,
+        reference: &TableReference,
+    ) -> Result<Option<Arc<TableDescription>>, ApiError> {
+        self.tables.newest(self.deadline).await;
+        Ok(Some(self.find(reference).await?).filter(|table| table.id != gone.id))
     }
 
     async fn batch_get(&mut self) -> Result<(), ApiError> {

@@ -18,6 +18,7 @@ use reign::{Answer, Reign};
 use stator_consensus::{Group, Leadership, ProposeError, Wakefulness};
 use stator_environment::BoxFuture;
 use stator_item::Timestamp;
+use stator_mutants::Mutant;
 use stator_partition::{Command, CommandId, Refusal, effects::EntryNumber};
 use std::{
     sync::{
@@ -148,7 +149,8 @@ impl Leader {
         if self.reign.as_ref().is_some_and(|reign| !leadership.leads || reign.term() != leadership.term) {
             self.end_reign("leadership was lost");
         }
-        let begun = self.shared.progress.borrow().term == leadership.term;
+        let begun =
+            self.shared.progress.borrow().term == leadership.term || stator_mutants::is(Mutant::EvaluateBeforeOwnTerm);
         // Entries in flight from an earlier reign would make those of a new one void: wait until each is applied or refused.
         if self.reign.is_none() && leadership.leads && begun && self.proposals.is_empty() {
             self.leads.store(true, Ordering::Release);
@@ -261,7 +263,7 @@ impl Leader {
     fn confirm(&mut self, answer: Answer) {
         let lease = self.group.lease().filter(|_| self.shared.settings.lease_reads);
         let term = self.reign.as_ref().map(Reign::term);
-        if lease.is_some_and(|lease| Some(lease.term) == term) {
+        if lease.is_some_and(|lease| Some(lease.term) == term) || stator_mutants::is(Mutant::RefuseWithoutLease) {
             self.shared.metrics.reads_under_lease.inc();
             self.on_confirmed(answer, true);
             return;

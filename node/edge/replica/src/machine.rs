@@ -8,6 +8,7 @@ use crate::{
 use bytes::Bytes;
 use stator_consensus::{Applied, Committed, LogPosition, SnapshotSink, SnapshotSource, StateMachine};
 use stator_environment::{DiskError, Family, WriteBatch};
+use stator_mutants::Mutant;
 use stator_partition::{Outcome, PartitionState, apply::apply, codec, keys};
 use std::sync::{
     Arc,
@@ -96,6 +97,11 @@ impl Machine {
             notices.extend(self.apply_one(committed, &mut state, &mut batch)?);
         }
         let applied = Applied { position: Some(last), membership };
+        if stator_mutants::is(Mutant::AppliedApart) {
+            let mut apart = WriteBatch::default();
+            apart.put(Family::State, keys::applied_key(self.shared.partition), encode_applied(&applied));
+            self.shared.rows.write(apart)?;
+        }
         batch.put(Family::State, keys::applied_key(self.shared.partition), encode_applied(&applied));
         self.shared.rows.write(batch)?;
         self.shared.set_applied(applied);
@@ -118,6 +124,9 @@ impl StateMachine for Machine {
     fn durable(&self) -> Result<Option<LogPosition>, DiskError> {
         if self.shared.is_installing() {
             return Ok(None);
+        }
+        if stator_mutants::is(Mutant::PurgeTooEarly) {
+            return Ok(self.shared.applied().position);
         }
         match self.shared.rows.get_durable(Family::State, &keys::applied_key(self.shared.partition))? {
             Some(stored) => Ok(decode_applied(&stored)?.position),

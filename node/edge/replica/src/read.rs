@@ -6,6 +6,7 @@ use crate::{
     shared::Shared,
 };
 use stator_consensus::{ConsensusError, Group, Leadership};
+use stator_mutants::Mutant;
 use stator_partition::{
     Command, PartitionState, Refusal, Reply,
     read::{read, read_item},
@@ -81,12 +82,16 @@ pub(crate) async fn strong(
     request: &Request,
     leadership: Leadership,
 ) -> Result<Reply, Refusal> {
+    if stator_mutants::is(Mutant::ReadOnFollower) {
+        return read_now(shared, request);
+    }
     if !leadership.leads {
         return Err(Refusal::NotLeader { leader: leadership.leader.map(|(_, node)| node) });
     }
     let lease = group.lease().filter(|_| shared.settings.lease_reads);
     // Entries of earlier terms may be acknowledged and not yet applied here until one of our own term is.
-    if lease.is_some_and(|lease| lease.term == shared.progress.borrow().term) {
+    let is_early = stator_mutants::is(Mutant::ReadBeforeOwnTerm);
+    if lease.is_some_and(|lease| is_early || lease.term == shared.progress.borrow().term) {
         shared.metrics.reads_under_lease.inc();
         return read_now(shared, request);
     }

@@ -53,7 +53,8 @@ impl SnapshotSource for Source {
                 let mut cursor = BytesMut::with_capacity(1 + key.len());
                 cursor.put_u8(number as u8);
                 cursor.put_slice(&key);
-                return Ok((piece.freeze(), Some(cursor.freeze())));
+                let ends_early = stator_mutants::is(stator_mutants::Mutant::SnapshotWithoutTail);
+                return Ok((piece.freeze(), (!ends_early).then(|| cursor.freeze())));
             }
         }
         Ok((piece.freeze(), None))

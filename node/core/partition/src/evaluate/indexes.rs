@@ -58,6 +58,7 @@ pub(super) fn changes(
         let entry = |image: Option<&Image>| image.map(|image| entry(table, index, item_key, image)).transpose();
         let (old, new) = (entry(old)?.flatten(), entry(new)?.flatten());
         if old != new {
+            let old = old.filter(|_| !stator_mutants::is(stator_mutants::Mutant::LeaveIndexEntry));
             changes.push(IndexChange { index: index.number, old, new });
         }
     }

@@ -15,6 +15,7 @@ use crate::{
 use bytes::Bytes;
 use stator_catalog::{KeyAttribute, LocalIndex, TableDescription};
 use stator_item::{IndexNumber, Key, KeyPart, KeyType, key, row, size};
+use stator_mutants::{Mutant, is};
 use std::ops::ControlFlow;
 
 pub(super) fn read(
@@ -108,7 +109,7 @@ impl Reader<'_> {
             self.reply.fetched_bytes.push(item_bytes);
             self.full_bytes += item_bytes;
             self.answer(item)?;
-        } else {
+        } else if self.reply.scanned_count > 1 || self.page.after.is_none() || !is(Mutant::SkipRowBetweenPages) {
             self.answer(entry)?;
         }
         let full = self.page.items_max.is_some_and(|items_max| self.reply.scanned_count >= items_max)

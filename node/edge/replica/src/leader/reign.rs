@@ -139,7 +139,7 @@ impl Reign {
     /// Keeps a reply until what it was evaluated on is applied; sends it if that is so already.
     pub fn hold(&mut self, answer: Answer) {
         let Some(number) = answer.after else { return answer.send() };
-        if number > self.overlay.applied_entry() {
+        if number > self.overlay.applied_entry() && !stator_mutants::is(stator_mutants::Mutant::ReplyBeforeApplied) {
             self.in_flight_entry(number).answers.push(answer);
         } else {
             answer.send();

@@ -1,0 +1,95 @@
+//! Mistakes that the product could have made, to see that its tests would notice.
+//!
+//! Where one could have been made stands `mutants::is(Mutant::...)`. Without the feature `on` that is `false` at compile time,
+//! and nothing of it is in the binary. With it, one thread makes one mistake at a time: a simulated cluster lives on a thread.
+
+#[cfg(all(feature = "on", not(debug_assertions)))]
+compile_error!("mutants have no place in a release build");
+
+macro_rules! mutants {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
+        /// A mistake.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Mutant {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Mutant {
+            pub const ALL: &'static [Mutant] = &[$(Mutant::$name),+];
+
+            /// The name by which it is asked for.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Mutant::$name => $text,)+
+                }
+            }
+        }
+    };
+}
+
+mutants! {
+    /// A log entry counts as durable before it is.
+    AcknowledgeBeforeSync = "acknowledge-before-sync",
+    /// A replica votes right after its start, though its former life may have promised not to.
+    VoteAfterRestart = "vote-after-restart",
+    /// A lease lasts as long as followers refuse to vote, whatever the clocks.
+    LeaseWithoutMargin = "lease-without-margin",
+    /// A lease does not end by itself: it ignores that the process stood still.
+    LeaseForEver = "lease-for-ever",
+    /// A leader keeps its lease while it hands over.
+    LeaseInTransfer = "lease-in-transfer",
+    /// A group that sleeps keeps its lease.
+    LeaseAsleep = "lease-asleep",
+    /// Strong reads are answered by whoever is asked.
+    ReadOnFollower = "read-on-follower",
+    /// Strong reads are answered as if they were eventual.
+    StrongAsEventual = "strong-as-eventual",
+    /// A leader answers strong reads before it has applied an entry of its own term.
+    ReadBeforeOwnTerm = "read-before-own-term",
+    /// A leader evaluates commands before it has applied an entry of its own term.
+    EvaluateBeforeOwnTerm = "evaluate-before-own-term",
+    /// A refusal goes out without asking whether this replica still leads.
+    RefuseWithoutLease = "refuse-without-lease",
+    /// A reply goes out before what it was evaluated on is applied.
+    ReplyBeforeApplied = "reply-before-applied",
+    /// An entry takes effect in another term than it was evaluated in.
+    SkipTermGuard = "skip-term-guard",
+    /// An entry takes effect on another entry than it was evaluated on.
+    SkipPredecessorCheck = "skip-predecessor-check",
+    /// Ids of commands are not remembered.
+    ForgetIds = "forget-ids",
+    /// Each attempt of a command has an id of its own.
+    NewIdForEachAttempt = "new-id-for-each-attempt",
+    /// The log is purged up to what is applied, not to what is durable.
+    PurgeTooEarly = "purge-too-early",
+    /// The applied position is written before the rows that it speaks of.
+    AppliedApart = "applied-apart",
+    /// A snapshot ends a piece too early.
+    SnapshotWithoutTail = "snapshot-without-tail",
+    /// A page goes on one row too far behind the place where the last one ended.
+    SkipRowBetweenPages = "skip-row-between-pages",
+    /// What an item had in a local index stays there when it changes.
+    LeaveIndexEntry = "leave-index-entry",
+}
+
+/// Whether the mistake is to be made here and now.
+#[cfg(not(feature = "on"))]
+#[inline(always)]
+pub const fn is(_mutant: Mutant) -> bool {
+    false
+}
+
+#[cfg(feature = "on")]
+thread_local!(static ACTIVE: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) });
+
+/// Whether the mistake is to be made here and now.
+#[cfg(feature = "on")]
+pub fn is(mutant: Mutant) -> bool {
+    ACTIVE.get() == Some(mutant)
+}
+
+/// From now on this thread makes that mistake, and no other.
+#[cfg(feature = "on")]
+pub fn activate(mutant: Option<Mutant>) {
+    ACTIVE.set(mutant);
+}

@@ -1,0 +1,178 @@
+//! Operations of workloads as requests of the API, and its replies as their answers.
+
+use serde_json::{Map, Value as Json, json};
+use stator_api::Operation as Api;
+use stator_workloads::{
+    Answer, Consistency, Expression, Item, Operation, Outcome, PageOf, Shape, Value,
+    client::{Failure, LOCAL_INDEX, TableStatus},
+};
+
+/// The request that carries an operation out.
+pub fn request(operation: &Operation) -> (Api, Vec<u8>) {
+    let (api, body) = match operation {
+        Operation::Get { table, key, consistency } => {
+            (Api::GetItem, json!({"TableName": table, "Key": item(key), "ConsistentRead": is_strong(*consistency)}))
+        }
+        Operation::Put { table, item: whole, condition } => {
+            let body = json!({"TableName": table, "Item": item(whole)});
+            (Api::PutItem, with_condition(body, condition.as_ref(), Map::new()))
+        }
+        Operation::Update { table, key, update, condition } => {
+            let body = json!({
+                "TableName": table, "Key": item(key), "UpdateExpression": update.text, "ReturnValues": "ALL_NEW",
+            });
+            (Api::UpdateItem, with_condition(body, condition.as_ref(), values(update)))
+        }
+        Operation::Delete { table, key, condition } => {
+            let body = json!({"TableName": table, "Key": item(key)});
+            (Api::DeleteItem, with_condition(body, condition.as_ref(), Map::new()))
+        }
+        Operation::Page { table, of, consistency, limit, after } => {
+            let mut body = json!({"TableName": table, "ConsistentRead": is_strong(*consistency)});
+            if let Some(limit) = limit {
+                body["Limit"] = json!(limit);
+            }
+            if let Some(after) = after {
+                body["ExclusiveStartKey"] = item(after);
+            }
+            (page_of(of, &mut body), body)
+        }
+        Operation::CreateTable { table, shape } => (Api::CreateTable, create_table(table, *shape)),
+        Operation::DescribeTable { table } => (Api::DescribeTable, json!({"TableName": table})),
+        Operation::DeleteTable { table } => (Api::DeleteTable, json!({"TableName": table})),
+    };
+    (api, body.to_string().into_bytes())
+}
+
+fn is_strong(consistency: Consistency) -> bool {
+    consistency == Consistency::Strong
+}
+
+fn page_of(of: &PageOf, body: &mut Json) -> Api {
+    let PageOf::Query { pk, index, backward } = of else { return Api::Scan };
+    body["KeyConditionExpression"] = json!("pk = :pk");
+    body["ExpressionAttributeValues"] = json!({":pk": {"S": pk}});
+    body["ScanIndexForward"] = json!(!backward);
+    if let Some(index) = index {
+        body["IndexName"] = json!(index);
+    }
+    Api::Query
+}
+
+fn with_condition(mut body: Json, condition: Option<&Expression>, mut placeholders: Map<String, Json>) -> Json {
+    if let Some(condition) = condition {
+        body["ConditionExpression"] = json!(condition.text);
+        placeholders.extend(values(condition));
+    }
+    if !placeholders.is_empty() {
+        body["ExpressionAttributeValues"] = Json::Object(placeholders);
+    }
+    body
+}
+
+fn create_table(table: &str, shape: Shape) -> Json {
+    let attribute = |name: &str, kind: &str| json!({"AttributeName": name, "AttributeType": kind});
+    let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+    let (mut attributes, mut keys) = (vec![attribute("pk", "S")], vec![key("pk", "HASH")]);
+    if shape != Shape::Hash {
+        attributes.push(attribute("sk", "N"));
+        keys.push(key("sk", "RANGE"));
+    }
+    let mut body = json!({"TableName": table, "BillingMode": "PAY_PER_REQUEST", "KeySchema": keys});
+    if shape == Shape::LocallyIndexed {
+        attributes.push(attribute("grade", "N"));
+        body["LocalSecondaryIndexes"] = json!([{
+            "IndexName": LOCAL_INDEX,
+            "KeySchema": [key("pk", "HASH"), key("grade", "RANGE")],
+            "Projection": {"ProjectionType": "ALL"},
+        }]);
+    }
+    body["AttributeDefinitions"] = json!(attributes);
+    body
+}
+
+fn values(expression: &Expression) -> Map<String, Json> {
+    expression.values.iter().map(|(name, given)| (name.clone(), value(given))).collect()
+}
+
+fn item(item: &Item) -> Json {
+    Json::Object(item.iter().map(|(name, given)| (name.clone(), value(given))).collect())
+}
+
+fn value(value: &Value) -> Json {
+    let number = |number: &i64| json!({"N": number.to_string()});
+    match value {
+        Value::Number(given) => number(given),
+        Value::Text(text) => json!({"S": text}),
+        Value::List(list) => json!({"L": list.iter().map(number).collect::<Vec<_>>()}),
+    }
+}
+
+/// What a reply says.
+pub fn outcome(operation: &Operation, status: u16, body: &[u8]) -> Outcome {
+    let Ok(reply) = serde_json::from_slice::<Json>(body) else {
+        return Err(Failure::Absurd(format!("a reply of {} bytes that is no JSON", body.len())));
+    };
+    if status == 200 {
+        return answer(operation, &reply).ok_or_else(|| Failure::Absurd(format!("{operation:?}: {reply}")));
+    }
+    if status >= 500 {
+        return Err(Failure::Unknown(reply.to_string()));
+    }
+    let kind = reply["__type"].as_str().unwrap_or_default();
+    match kind.rsplit('#').next().unwrap_or_default() {
+        "ConditionalCheckFailedException" => Ok(Answer::ConditionFailed),
+        "ResourceNotFoundException" => Ok(Answer::NoSuchTable),
+        "ResourceInUseException" => Ok(Answer::TableInUse),
+        "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded" => {
+            Err(Failure::Definite(reply.to_string()))
+        }
+        _ => Err(Failure::Absurd(format!("{operation:?}: {reply}"))),
+    }
+}
+
+fn answer(operation: &Operation, reply: &Json) -> Option<Answer> {
+    Some(match operation {
+        Operation::Get { .. } => Answer::Item(optional(&reply["Item"])?),
+        Operation::Put { .. } | Operation::Delete { .. } => Answer::Written(None),
+        Operation::Update { .. } => Answer::Written(Some(read_item(&reply["Attributes"])?)),
+        Operation::Page { .. } => Answer::Page {
+            items: reply["Items"].as_array()?.iter().map(read_item).collect::<Option<_>>()?,
+            next: optional(&reply["LastEvaluatedKey"])?,
+        },
+        Operation::CreateTable { .. } | Operation::DeleteTable { .. } => {
+            Answer::Table(table_status(&reply["TableDescription"])?)
+        }
+        Operation::DescribeTable { .. } => Answer::Table(table_status(&reply["Table"])?),
+    })
+}
+
+fn table_status(description: &Json) -> Option<TableStatus> {
+    Some(match description["TableStatus"].as_str()? {
+        "CREATING" => TableStatus::Creating,
+        "UPDATING" => TableStatus::Updating,
+        "ACTIVE" => TableStatus::Active,
+        "DELETING" => TableStatus::Deleting,
+        _ => return None,
+    })
+}
+
+/// `None`: it is there and cannot be read.
+fn optional(json: &Json) -> Option<Option<Item>> {
+    if json.is_null() { Some(None) } else { read_item(json).map(Some) }
+}
+
+fn read_item(json: &Json) -> Option<Item> {
+    json.as_object()?.iter().map(|(name, value)| Some((name.clone(), read_value(value)?))).collect()
+}
+
+fn read_value(json: &Json) -> Option<Value> {
+    let (kind, value) = json.as_object()?.iter().next()?;
+    let number = |json: &Json| json.as_str()?.parse::<i64>().ok();
+    Some(match kind.as_str() {
+        "N" => Value::Number(number(value)?),
+        "S" => Value::Text(value.as_str()?.to_owned()),
+        "L" => Value::List(value.as_array()?.iter().map(|element| number(&element["N"])).collect::<Option<_>>()?),
+        _ => return None,
+    })
+}
