@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn text(&mut self) -> Result<&'a str, RowError> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| RowError::Damaged("a string is not UTF-8"))
+        simdutf8::basic::from_utf8(self.bytes()?).map_err(|_| RowError::Damaged("a string is not UTF-8"))
     }
 
     pub(crate) fn number(&mut self) -> Result<Number, RowError> {
