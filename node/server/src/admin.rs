@@ -11,10 +11,10 @@ use stator_cluster::{ChangeError, Node};
 use stator_environment::Environment;
 use stator_item::NodeId;
 use stator_proto::admin::{
-    CreateKeyReply, CreateKeyRequest, DeleteKeyReply, DeleteKeyRequest, DisableKeyReply, DisableKeyRequest,
-    DiscoverReply, DiscoverRequest, JoinSecretReply, JoinSecretRequest, Key, ListKeysReply, ListKeysRequest,
-    ListNodesReply, ListNodesRequest, RemoveNodeReply, RemoveNodeRequest, StatusReply, StatusRequest, admin_server,
-    key,
+    CreateKeyReply, CreateKeyRequest, DeleteKeyReply, DeleteKeyRequest, Digest, DigestsReply, DigestsRequest,
+    DisableKeyReply, DisableKeyRequest, DiscoverReply, DiscoverRequest, JoinSecretReply, JoinSecretRequest, Key,
+    ListKeysReply, ListKeysRequest, ListNodesReply, ListNodesRequest, RemoveNodeReply, RemoveNodeRequest, StatusReply,
+    StatusRequest, admin_server, key,
 };
 use stator_storage::RocksRows;
 use stator_transport::JoinSecret;
@@ -105,6 +105,18 @@ impl admin_server::Admin for Administration {
         let authority = authority(cluster).map_err(|error| Status::internal(error.to_string()))?;
         let secret = JoinSecret::new(token.0, authority.fingerprint()).reveal();
         Ok(Response::new(JoinSecretReply { secret }))
+    }
+
+    async fn digests(&self, _request: Request<DigestsRequest>) -> Result<Response<DigestsReply>, Status> {
+        let digests = self.node.digests().await.map_err(|error| Status::internal(error.to_string()))?;
+        let replicas = digests.into_iter().map(|replica| Digest {
+            partition: replica.partition.0,
+            replica: replica.replica.0,
+            applied_index: replica.digest.position.map_or(0, |position| position.index),
+            bytes: replica.digest.bytes,
+            hash: format!("{:032x}", replica.digest.hash),
+        });
+        Ok(Response::new(DigestsReply { replicas: replicas.collect() }))
     }
 
     async fn discover(&self, _request: Request<DiscoverRequest>) -> Result<Response<DiscoverReply>, Status> {

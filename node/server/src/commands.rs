@@ -1,5 +1,6 @@
 //! The subcommands: two run a node, the others ask one, or load it.
 
+pub mod check;
 mod connection;
 mod dev;
 mod join_secret;
@@ -23,6 +24,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, ServerError> {
         Command::Nodes { command, target } => ask(nodes::run(command, target)),
         Command::JoinSecret { target } => ask(join_secret::run(target)),
         Command::Status { target, json } => ask(status::run(target, json)),
+        Command::Check(arguments) => return check::run(&arguments),
         Command::Bench(arguments) => return Ok(stator_client::bench::run(*arguments)),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -56,6 +56,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Reads all data of a node that is stopped, and tells what is wrong with it
+    Check(crate::commands::check::CheckArgs),
     /// Measures nodes under load, and other systems beside them
     Bench(Box<stator_client::bench::BenchArgs>),
 }
