@@ -4,6 +4,7 @@ mod check;
 mod digest;
 mod encoding;
 mod error;
+pub mod fuzz;
 mod group;
 mod groups;
 mod heartbeats;

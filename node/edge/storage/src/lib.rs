@@ -13,6 +13,6 @@ mod settings;
 
 pub use directory::{DataDirectory, DirectoryError};
 pub use metrics::LogMetrics;
-pub use raft_log::{FailureHook, FileLog};
-pub use rows::RocksRows;
+pub use raft_log::{FailureHook, FileLog, fuzz};
+pub use rows::{RocksRows, RowsMemory};
 pub use settings::{Durability, Settings};

@@ -7,6 +7,7 @@
 //! After a write or sync has failed nothing is written any more and every call is told so: the node must stop.
 
 mod frame;
+pub mod fuzz;
 mod index;
 mod keeper;
 mod reclaim;
