@@ -88,7 +88,8 @@ impl Leader {
     /// Runs until every sender of the mailbox is gone.
     pub async fn run(mut self) {
         let mut progress = self.shared.progress.subscribe();
-        let mut commands = Vec::with_capacity(COMMANDS_AT_ONCE);
+        // Grows when it is used: a node has thousands of quiet partitions.
+        let mut commands = Vec::new();
         // Only after a command: a thousand quiet partitions have no timers.
         let mut next_mark = None;
         loop {
