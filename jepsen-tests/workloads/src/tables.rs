@@ -1,6 +1,9 @@
 //! Tables that are made, used, deleted and made again: a table that is active is there until somebody deletes it, and one that
 //! was made again has nothing of the one before.
 //!
+//! DescribeTable is eventually consistent: just after a table was made again it may show the one before. So only in a name's
+//! first life does a look that shows it as active prove anything; later lives are checked for what is in them.
+//!
 //! A name belongs to one client, and is given up once an outcome of its making or deletion is unknown: that could still happen.
 
 use crate::{
@@ -185,6 +188,7 @@ enum Known {
 struct Name {
     known: Known,
     since: usize,
+    lives: u64,
     /// Items that must, and may, be there.
     written: BTreeMap<(String, i64), bool>,
 }
@@ -194,6 +198,11 @@ impl Name {
         (self.known, self.since) = (known, at);
     }
 
+    /// Whether what a look shows may be of an earlier table.
+    fn looks_may_be_old(&self) -> bool {
+        self.lives > 1
+    }
+
     fn step(&mut self, at: usize, event: &Event, judgement: &mut Judgement) {
         let witnesses = vec![self.since, at];
         match (&event.operation, &event.outcome) {
@@ -201,6 +210,7 @@ impl Name {
             (Operation::CreateTable { .. }, Some(Ok(answer))) => match (self.known, answer) {
                 (Known::Absent, Answer::Table(_)) => {
                     self.written.clear();
+                    self.lives += 1;
                     self.become_known(Known::Made, at);
                 }
                 (Known::Open, _) => {}
@@ -213,6 +223,7 @@ impl Name {
             (Operation::DeleteTable { .. }, Some(Ok(answer))) => match (self.known, answer) {
                 (Known::Active, Answer::Table(_)) => self.become_known(Known::Deleted, at),
                 (Known::Open, _) => {}
+                (Known::Active, _) if self.looks_may_be_old() => self.become_known(Known::Open, at),
                 (known, answer) => judgement.violate(
                     "an active table can be deleted",
                     format!("DeleteTable of a table that is {known:?} said {answer:?}"),
@@ -249,6 +260,7 @@ impl Name {
             | (Known::Deleted, Some(TableStatus::Deleting))
             | (Known::Absent, None)
             | (Known::Open, _) => {}
+            _ if self.looks_may_be_old() => {}
             // DescribeTable is eventually consistent: just after a change another node may not know of it.
             (Known::Made, None) | (Known::Deleted, Some(TableStatus::Active)) => {}
             (known, status) => judgement.violate(
@@ -260,7 +272,8 @@ impl Name {
     }
 
     fn must_be_there(&self, outcome: Option<&Outcome>, witnesses: Vec<usize>, judgement: &mut Judgement) {
-        if self.known == Known::Active && outcome == Some(&Ok(Answer::NoSuchTable)) {
+        let is_gone = outcome == Some(&Ok(Answer::NoSuchTable));
+        if self.known == Known::Active && is_gone && !self.looks_may_be_old() {
             let explanation = "an active table was not found".to_owned();
             judgement.violate("an active table is there", explanation, witnesses);
         }
