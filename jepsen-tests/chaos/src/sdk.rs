@@ -128,10 +128,10 @@ impl SdkClient {
             let index = LocalSecondaryIndex::builder()
                 .index_name(LOCAL_INDEX)
                 .key_schema(key_element("pk", KeyType::Hash))
-                .key_schema(key_element("rank", KeyType::Range))
+                .key_schema(key_element("grade", KeyType::Range))
                 .projection(Projection::builder().projection_type(ProjectionType::All).build());
             request = request
-                .attribute_definitions(attribute("rank", ScalarAttributeType::N))
+                .attribute_definitions(attribute("grade", ScalarAttributeType::N))
                 .local_secondary_indexes(index.build().expect("name and keys are there"));
         }
         answered(request.send().await, |reply| status(reply.table_description))
