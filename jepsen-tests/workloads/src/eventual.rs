@@ -58,6 +58,8 @@ impl Workload for Eventual {
     fn last_reads<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             for key in self.keys.used() {
+                // The strong one wakes a partition that sleeps, so that replicas which were down hear what they missed.
+                session.call(self.read(key, Consistency::Strong)).await?;
                 session.call(self.read(key, Consistency::Eventual)).await?;
             }
             Ok(())

@@ -151,3 +151,39 @@ pub fn events_of(lines: impl IntoIterator<Item = Line>) -> Vec<Event> {
     }
     events.into_values().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        client::{Consistency, Expression, Failure, Shape, Value},
+        judging::item,
+    };
+    use std::sync::Arc;
+
+    #[test]
+    fn a_history_comes_back_from_its_lines() {
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let kept = lines.clone();
+        let history =
+            History::with_listener(move |line| kept.lock().unwrap().push(serde_json::to_string(line).unwrap()));
+        let table = "t".to_owned();
+        let key = item([("pk", "a".into()), ("sk", 1.into()), ("l", Value::List(vec![1, 2]))]);
+        let update = Expression::new("ADD n :one", [(":one", 1.into())]);
+        let operations = [
+            Operation::Update { table: table.clone(), key: key.clone(), update, condition: None },
+            Operation::Get { table: table.clone(), key: key.clone(), consistency: Consistency::Strong },
+            Operation::CreateTable { table, shape: Shape::LocallyIndexed },
+        ];
+        let ids: Vec<usize> = operations.into_iter().map(|operation| history.begin(7, 0, 1, operation)).collect();
+        history.end(ids[0], 2, Err(Failure::Unknown("no answer".to_owned())));
+        history.end(ids[1], 3, Ok(Answer::Item(Some(key))));
+        let lines = lines.lock().unwrap();
+        let read = events_of(lines.iter().map(|line| serde_json::from_str(line).unwrap()));
+        assert_eq!(read, history.events());
+        assert_eq!(history.counts(), Counts { succeeded: 1, failed: 0, unknown: 2 });
+        // The end of the file is missing: what was under way is unknown.
+        let cut = events_of(lines[..4].iter().map(|line| serde_json::from_str(line).unwrap()));
+        assert!(cut[1].is_unknown() && cut[1].outcome.is_none());
+    }
+}

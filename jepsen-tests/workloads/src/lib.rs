@@ -11,7 +11,6 @@ pub mod history;
 mod judging;
 mod keys;
 pub mod local_index;
-pub mod register;
 pub mod registers;
 pub mod set;
 pub mod sign_up;
@@ -20,10 +19,11 @@ pub mod tables;
 mod testing;
 pub mod workload;
 
-pub use client::{Answer, BoxFuture, Client, Consistency, Expression, Item, Operation, Outcome, PageOf, Shape, Value};
+pub use client::{
+    Answer, BoxFuture, Client, Consistency, Expression, Failure, Item, Operation, Outcome, PageOf, Shape, Value,
+};
 pub use history::{Counts, Event, History, Line};
 pub use judging::judge;
-pub use register::Failure;
 pub use workload::{Judgement, Session, Surroundings, Violation, Workload, make_tables};
 
 /// Names of all workloads.
