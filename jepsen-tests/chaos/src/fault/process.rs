@@ -188,15 +188,14 @@ impl Fault for Transfer {
         Box::pin(async move {
             self.place = Who::Leader.choose(cluster, dice).first().copied().unwrap_or(0);
             self.findings.extend(stop(cluster, self.place).await);
+            // Asked now: what comes on top of this fault may leave nobody who could lead.
+            self.leads_now = cluster.leader().filter(|leader| *leader != self.place);
             Ok(())
         })
     }
 
     fn heal<'a>(&'a mut self, cluster: &'a mut Cluster) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move {
-            self.leads_now = cluster.leader().filter(|leader| *leader != self.place);
-            tokio::time::timeout(READY_MAX, cluster.start(self.place)).await.unwrap_or(Ok(()))
-        })
+        Box::pin(async move { tokio::time::timeout(READY_MAX, cluster.start(self.place)).await.unwrap_or(Ok(())) })
     }
 
     fn proof(&self) -> Option<String> {
