@@ -119,7 +119,9 @@ fn check_item(
     counted.add(IndexNumber::ITEMS, collection_bytes);
     for index in &table.local_indexes {
         let stored = Bytes::copy_from_slice(stored);
-        let Some((entry_key, entry, entry_bytes)) = index_entry_of_row(table, index, &item_key, &stored)? else { continue };
+        let Some((entry_key, entry, entry_bytes)) = index_entry_of_row(table, index, &item_key, &stored)? else {
+            continue;
+        };
         counted.add(index.number, entry_bytes);
         collection_bytes += entry_bytes;
         if rows.get(&entry_key)?.as_deref().and_then(without_header) != Some(&entry[..]) {

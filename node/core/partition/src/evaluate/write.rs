@@ -9,9 +9,9 @@ mod collection;
 mod returns;
 
 pub(super) use change::Change;
-pub(crate) use collection::encode_size;
 #[cfg(test)]
 pub(super) use collection::COLLECTION_BYTES_MAX;
+pub(crate) use collection::encode_size;
 
 use super::{
     Outcome, Turn,
