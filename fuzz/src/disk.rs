@@ -124,7 +124,7 @@ pub fn record(input: &[u8]) {
     }
 }
 
-/// A segment of the Raft log.
+/// A segment of the Raft log, and the records in it.
 pub fn segment(input: &[u8]) {
     stator_storage::fuzz::read_segment(input);
 }

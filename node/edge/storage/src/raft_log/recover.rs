@@ -79,7 +79,7 @@ fn check_header(recovered: &Recovered, number: u32, path: &Path, bytes: &[u8]) -
 }
 
 /// Replays the good frames and returns where they end.
-pub(super) fn replay_segment(
+fn replay_segment(
     recovered: &mut Recovered,
     header: SegmentHeader,
     bytes: &[u8],
