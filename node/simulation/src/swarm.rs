@@ -40,7 +40,7 @@ pub fn mix(seed: u64, settings: &RunSettings) -> Mix {
     let rate = |dice: &mut Dice| if skewed { 0.72 + dice.below(670) as f64 / 1_000.0 } else { 1.0 };
     Mix {
         workloads: if settings.workloads.is_empty() { workloads } else { settings.workloads.clone() },
-        clients_each: 2 + dice.below(3),
+        clients_each: 2 + dice.below(4),
         nodes_count,
         clock_rates: (0..nodes_count).map(|_| rate(dice)).collect(),
         faults: plan(dice, settings.torment),

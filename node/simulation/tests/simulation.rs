@@ -30,7 +30,7 @@ fn different_seeds_give_different_runs() {
 #[test]
 fn a_lease_that_is_too_long_is_caught() {
     let workloads = vec!["register"];
-    let mut settings = RunSettings { torment: Duration::from_secs(15), workloads, ..RunSettings::default() };
+    let mut settings = RunSettings { torment: Duration::from_secs(20), workloads, ..RunSettings::default() };
     settings.cluster.consensus.lease_ms = 30_000;
     let caught = (1..=60)
         .map(|seed| run(seed, &settings))
