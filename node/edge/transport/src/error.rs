@@ -21,7 +21,7 @@ pub enum TransportError {
     #[error("a join secret is TOKEN.FINGERPRINT, as `stator join-secret` prints it: {0}")]
     SecretMalformed(String),
     /// The node to join is beyond loopback and no secret was given.
-    #[error("joining through {0}, which is beyond loopback, needs the cluster's join secret")]
+    #[error("joining through {0}, which is beyond loopback, needs the cluster's join secret (--join-secret-file)")]
     SecretNeeded(String),
     /// The node to join does not belong to the cluster of the secret, or the secret's token is not right.
     #[error("join through {address}: {reason}")]

@@ -132,12 +132,18 @@ fn failed(address: &str, error: &std::io::Error) -> TransportError {
     }
 }
 
+/// Whether somebody answered who knows nothing of joining, such as the port for clients.
+fn is_no_join(status: &Status) -> bool {
+    status.code() == Code::Unimplemented || status.message().contains("invalid compression flag")
+}
+
 fn refused(address: &str, status: &Status) -> TransportError {
     let (address, reason) = (address.to_owned(), status.message().to_owned());
     match status.code() {
         Code::PermissionDenied => TransportError::SecretWrong { address, reason },
         Code::FailedPrecondition => TransportError::JoinRefused { address, reason },
-        Code::Unimplemented => {
+        // The second is how another server's page reads as a message.
+        Code::Unimplemented | Code::Internal if is_no_join(status) => {
             let reason = "nodes do not join there: give the address that the node shows for other nodes".to_owned();
             TransportError::JoinRefused { address, reason }
         }
