@@ -241,11 +241,6 @@ def test_item_collections_have_a_size(client, shared_table, key):
             "ValidationException",
             ":v",
         ),
-        (
-            {"Item": {"h": {"S": "a"}, "r": {"N": "1"}}, "Expected": {"a": {"Exists": False}}},
-            "ValidationException",
-            "The parameter Expected is not supported yet",
-        ),
         ({"TableName": "no-such-table", "Item": {"h": {"S": "a"}}}, "ResourceNotFoundException", None),
     ],
 )

@@ -154,7 +154,6 @@ def test_a_page_ends_at_one_megabyte(client, table):
             "The provided starting key is outside query boundaries",
         ),
         ({"FilterExpression": "r = :h"}, "Filter Expression can only contain non-primary key attributes"),
-        ({"KeyConditions": {}}, "The parameter KeyConditions is not supported yet"),
     ],
 )
 def test_bad_queries_are_refused(client, filled, more, text):
