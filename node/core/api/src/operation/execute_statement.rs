@@ -44,7 +44,7 @@ pub struct ExecuteStatement {
 /// What a statement asks for.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Execution {
-    Write(Routed),
+    Write(Box<Routed>),
     Read(Box<StatementPages>),
 }
 
@@ -82,7 +82,7 @@ impl ExecuteStatement {
 
     pub fn execution(&self, table: &TableDescription) -> Result<Execution, ApiError> {
         if let Some(routed) = self.bound.write(table)? {
-            return Ok(Execution::Write(routed));
+            return Ok(Execution::Write(Box::new(routed)));
         }
         match self.bound.select(table, self.reading.clone()) {
             Ok(Some(selecting)) => Ok(Execution::Read(Box::new(StatementPages { selecting }))),

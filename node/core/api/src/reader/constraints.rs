@@ -86,7 +86,7 @@ impl Violations {
 
     fn structure(&mut self, object: &Entries<'_>, structure: &'static Structure, place: &Place<'_>) {
         for Member { name, shape, support } in structure.members {
-            match object.get(*name).filter(|json| !json.is_null()) {
+            match object.get(name).filter(|json| !json.is_null()) {
                 Some(_) if *support == Support::NotYet => {
                     self.not_yet.get_or_insert(name);
                 }
