@@ -150,10 +150,10 @@ fn faults_table(page: &mut String, record: &Record) {
             (None, Some(proof)) => escape(proof),
             (None, None) => "<span class=\"unknown\">no</span>".to_owned(),
         };
-        let _ = write!(
+        let _ = writeln!(
             page,
             "<tr><td>{}<br><span class=\"faint\">{}</span></td><td class=\"number\">{:.1}</td><td class=\"number\">{:.1}</td>\
-             <td>{effect}</td>{}</tr>\n",
+             <td>{effect}</td>{}</tr>",
             escape(&fault.name),
             escape(&fault.description),
             fault.begun_us as f64 / 1e6,
@@ -162,7 +162,7 @@ fn faults_table(page: &mut String, record: &Record) {
         );
     }
     let whole = between(0, record.duration_us, &record.events);
-    let _ = write!(page, "<tr><td>the whole run</td><td></td><td></td><td></td>{}</tr></table>\n", cells(&whole));
+    let _ = writeln!(page, "<tr><td>the whole run</td><td></td><td></td><td></td>{}</tr></table>", cells(&whole));
 }
 
 fn cells(found: &Availability) -> String {

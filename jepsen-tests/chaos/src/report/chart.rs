@@ -83,11 +83,11 @@ fn bands(svg: &mut String, record: &Record, names: &[&str], scale: &Scale, heigh
         let row = names.iter().position(|name| *name == fault.name).unwrap_or(names.len().saturating_sub(1));
         let (from, to) = (scale.x(fault.begun_us), scale.x(fault.healed_us));
         let width = (to - from).max(2.0);
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<rect x=\"{from:.1}\" y=\"0\" width=\"{width:.1}\" height=\"{height:.0}\" style=\"fill:var(--fault)\" opacity=\"0.08\"/>\
              <rect x=\"{from:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{:.1}\" style=\"fill:var(--fault)\">\
-             <title>{}</title></rect>\n",
+             <title>{}</title></rect>",
             BAND * row as f64 + 2.0,
             BAND - 4.0,
             escape(&fault.description)
@@ -98,9 +98,9 @@ fn bands(svg: &mut String, record: &Record, names: &[&str], scale: &Scale, heigh
 fn changes(svg: &mut String, record: &Record, scale: &Scale, top: f64) {
     for seen in record.observations.iter().filter(|seen| !seen.leader_changes.is_empty()) {
         let x = scale.x(seen.at_us);
-        let _ = write!(
+        let _ = writeln!(
             svg,
-            "<path d=\"M{x:.1} {:.1} l4 -7 h-8 z\" style=\"fill:var(--ink)\"><title>{}</title></path>\n",
+            "<path d=\"M{x:.1} {:.1} l4 -7 h-8 z\" style=\"fill:var(--ink)\"><title>{}</title></path>",
             top - 4.0,
             escape(&seen.leader_changes.join("\n"))
         );
@@ -146,7 +146,7 @@ fn line(
         let _ = write!(path, "{}{x:.1} {y:.1} ", if is_drawn { 'L' } else { 'M' });
         is_drawn = true;
     }
-    let _ = write!(svg, "<path d=\"{path}\" style=\"fill:none;{style};stroke-width:1.5\"/>\n");
+    let _ = writeln!(svg, "<path d=\"{path}\" style=\"fill:none;{style};stroke-width:1.5\"/>");
 }
 
 fn label(svg: &mut String, y: f64, text: &str) {
@@ -169,10 +169,10 @@ pub(super) fn operations(events: &[Event], witnesses: &[usize]) -> String {
         let to = event.ended_us.map_or(400.0, x).max(from + 2.0);
         let color = if event.answer().is_some() { "--good" } else { "--bad" };
         let y = row * number as f64 + 6.0;
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<rect x=\"{from:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"12\" style=\"fill:var({color})\"/>\
-             <text x=\"410\" y=\"{:.1}\">{}</text>\n",
+             <text x=\"410\" y=\"{:.1}\">{}</text>",
             to - from,
             y + 10.0,
             escape(&history::words(*place, event))

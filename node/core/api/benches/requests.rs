@@ -45,6 +45,9 @@ fn put_body() -> String {
     format!(r#"{{"TableName":"music","Item":{}}}"#, shown(&item(1)))
 }
 
+/// One request with its reply, written to the buffer.
+type Round = Box<dyn FnMut(&mut Vec<u8>)>;
+
 fn one<T: OneItem>(table: &TableDescription, body: &[u8], reply: Reply, out: &mut Vec<u8>) -> Command {
     let input = T::parse(body).expect("a valid request");
     let routed = input.command(table).expect("a valid request");
@@ -52,14 +55,14 @@ fn one<T: OneItem>(table: &TableDescription, body: &[u8], reply: Reply, out: &mu
     routed.command
 }
 
-fn put() -> Box<dyn FnMut(&mut Vec<u8>)> {
+fn put() -> Round {
     let (table, body) = (table(), put_body());
     Box::new(move |out| {
         black_box(one::<PutItem>(&table, body.as_bytes(), Reply::Written(Written::default()), out));
     })
 }
 
-fn get() -> Box<dyn FnMut(&mut Vec<u8>)> {
+fn get() -> Round {
     let table = table();
     let body = format!(r#"{{"TableName":"music","Key":{KEY},"ConsistentRead":true}}"#);
     let encoded: Bytes = item_encoding(&item(1)).into();
@@ -69,7 +72,7 @@ fn get() -> Box<dyn FnMut(&mut Vec<u8>)> {
     })
 }
 
-fn update() -> Box<dyn FnMut(&mut Vec<u8>)> {
+fn update() -> Round {
     let table = table();
     let body = format!(
         r##"{{"TableName":"music","Key":{KEY},"UpdateExpression":"SET #f = :f ADD plays :n",
@@ -84,7 +87,7 @@ fn update() -> Box<dyn FnMut(&mut Vec<u8>)> {
 }
 
 /// A page of ten items.
-fn query() -> Box<dyn FnMut(&mut Vec<u8>)> {
+fn query() -> Round {
     let table = table();
     let body = r#"{"TableName":"music","KeyConditionExpression":"artist = :a AND track > :t","Limit":10,
         "ExpressionAttributeValues":{":a":{"S":"artist 1"},":t":{"N":"5"}}}"#;
@@ -99,7 +102,7 @@ fn query() -> Box<dyn FnMut(&mut Vec<u8>)> {
 }
 
 /// Twenty-five puts.
-fn batch_write() -> Box<dyn FnMut(&mut Vec<u8>)> {
+fn batch_write() -> Round {
     let tables = Tables::from([("music".into(), Arc::new(table()))]);
     let puts: Vec<String> =
         (0..25).map(|number| format!(r#"{{"PutRequest":{{"Item":{}}}}}"#, shown(&item(number)))).collect();
@@ -128,7 +131,7 @@ impl Keyring for OneKey {
 }
 
 /// A signed put, with the headers that an SDK sends.
-fn signature() -> Box<dyn FnMut(&mut Vec<u8>)> {
+fn signature() -> Round {
     let body = put_body();
     let mut headers: Vec<(&str, Vec<u8>)> = [
         ("host", "db.example.com:8000"),
@@ -153,7 +156,7 @@ fn signature() -> Box<dyn FnMut(&mut Vec<u8>)> {
     })
 }
 
-type Operation = fn() -> Box<dyn FnMut(&mut Vec<u8>)>;
+type Operation = fn() -> Round;
 
 const OPERATIONS: [(&str, Operation); 6] = [
     ("put", put),
