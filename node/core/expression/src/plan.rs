@@ -4,6 +4,7 @@
 //! dropping a plan needs no recursion, however the expression was written.
 
 pub mod condition;
+pub mod joining;
 pub mod key_condition;
 pub mod path;
 pub mod projection;

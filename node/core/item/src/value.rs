@@ -41,4 +41,16 @@ impl Value {
             Value::BinarySet(_) => "BS",
         }
     }
+
+    /// Whether lists and maps nest more levels than this; looks no deeper.
+    pub fn nests_deeper(&self, levels: usize) -> bool {
+        let Some(levels_inside) = levels.checked_sub(1) else {
+            return matches!(self, Value::List(_) | Value::Map(_));
+        };
+        match self {
+            Value::List(values) => values.iter().any(|value| value.nests_deeper(levels_inside)),
+            Value::Map(map) => map.values().any(|value| value.nests_deeper(levels_inside)),
+            _ => false,
+        }
+    }
 }

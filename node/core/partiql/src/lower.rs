@@ -50,7 +50,7 @@ fn key_test(condition: &Condition, name: &str) -> Option<KeyTest> {
             Some(KeyTest::Compare(*comparator, value.clone()))
         }
         Test::Compare(comparator, Operand::Value(value), second) if is_attribute(second, name) => {
-            Some(KeyTest::Compare(mirrored(*comparator), value.clone()))
+            Some(KeyTest::Compare(comparator.mirrored(), value.clone()))
         }
         Test::Between(operand, Operand::Value(lower), Operand::Value(upper)) if is_attribute(operand, name) => {
             Some(KeyTest::Between(lower.clone(), upper.clone()))
@@ -89,15 +89,4 @@ fn alternatives(condition: &Condition, name: &str) -> Option<Vec<Value>> {
 /// Whether an operand is this whole attribute.
 fn is_attribute(operand: &Operand, name: &str) -> bool {
     matches!(operand, Operand::Path(path) if path.name() == name && path.steps().is_empty())
-}
-
-/// The same comparison with its sides exchanged.
-fn mirrored(comparator: Comparator) -> Comparator {
-    match comparator {
-        Comparator::Less => Comparator::Greater,
-        Comparator::LessOrEqual => Comparator::GreaterOrEqual,
-        Comparator::Greater => Comparator::Less,
-        Comparator::GreaterOrEqual => Comparator::LessOrEqual,
-        Comparator::Equal | Comparator::NotEqual => comparator,
-    }
 }

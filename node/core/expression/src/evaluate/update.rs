@@ -77,7 +77,7 @@ struct Writes<'u> {
 
 impl<'u> Writes<'u> {
     fn push(&mut self, path: &'u Path, value: Cow<'_, Value>) -> Result<(), UpdateError> {
-        if nests_deeper(&value, NESTING_LEVELS_MAX.saturating_sub(path.steps().len())) {
+        if value.nests_deeper(NESTING_LEVELS_MAX.saturating_sub(path.steps().len())) {
             return Err(UpdateError::TooDeep);
         }
         self.bytes += value_size(&value);
@@ -172,18 +172,6 @@ fn subtract(value: &Value, operand: &Value) -> Result<Option<Value>, UpdateError
         (Value::BinarySet(set), Value::BinarySet(less)) => left(set - less, Value::BinarySet),
         _ => return Err(UpdateError::OperandType),
     })
-}
-
-/// Whether lists and maps nest more levels than this; looks no deeper.
-fn nests_deeper(value: &Value, levels: usize) -> bool {
-    let Some(levels_inside) = levels.checked_sub(1) else {
-        return matches!(value, Value::List(_) | Value::Map(_));
-    };
-    match value {
-        Value::List(values) => values.iter().any(|value| nests_deeper(value, levels_inside)),
-        Value::Map(map) => map.values().any(|value| nests_deeper(value, levels_inside)),
-        _ => false,
-    }
 }
 
 /// The map or list that the path's last step goes into, which must be there and of the step's kind.

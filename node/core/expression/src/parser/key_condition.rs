@@ -1,7 +1,7 @@
 //! KeyConditionExpression: the grammar of conditions, of which little may be used; then which attribute is which key.
 
 use crate::error::{ExpressionError, Kind};
-use crate::parser::parse_whole;
+use crate::parser::{Parser, parse_whole};
 use crate::placeholders::Placeholders;
 use crate::plan::condition::{Comparator, ConditionStep, Operand, Test};
 use crate::plan::key_condition::{KeyCondition, KeyTest, RangeCondition, ResolvedKeyCondition};
@@ -10,9 +10,9 @@ use stator_item::Value;
 impl KeyCondition {
     /// Parses a KeyConditionExpression and checks what can be checked without the key's names.
     pub fn parse(text: &str, placeholders: &Placeholders<'_>) -> Result<KeyCondition, ExpressionError> {
-        let steps = parse_whole(text, Kind::KeyCondition, placeholders, |parser| parser.condition())?;
+        let condition = parse_whole(text, Kind::KeyCondition, placeholders, Parser::condition)?;
         let mut tests: Vec<(String, KeyTest)> = Vec::new();
-        for step in steps {
+        for step in condition.steps {
             match step {
                 ConditionStep::And => {}
                 ConditionStep::Or => return Err(ExpressionError::KeyOperator("OR")),
@@ -51,7 +51,7 @@ fn key_test(test: Test) -> Result<(String, KeyTest), ExpressionError> {
     match test {
         Test::Compare(Comparator::NotEqual, ..) => Err(ExpressionError::KeyOperator("<>")),
         Test::Compare(comparator, Operand::Value(value), operand @ Operand::Path(_)) => {
-            Ok((attribute(operand, comparator.symbol())?, KeyTest::Compare(mirrored(comparator), value)))
+            Ok((attribute(operand, comparator.symbol())?, KeyTest::Compare(comparator.mirrored(), value)))
         }
         Test::Compare(comparator, operand, value) => {
             let name = attribute(operand, comparator.symbol())?;
@@ -68,17 +68,6 @@ fn key_test(test: Test) -> Result<(String, KeyTest), ExpressionError> {
         Test::NotExists(_) => Err(ExpressionError::KeyOperator("attribute_not_exists")),
         Test::HasType(..) => Err(ExpressionError::KeyOperator("attribute_type")),
         Test::Contains(..) => Err(ExpressionError::KeyOperator("contains")),
-    }
-}
-
-/// The same comparison with its sides exchanged.
-fn mirrored(comparator: Comparator) -> Comparator {
-    match comparator {
-        Comparator::Less => Comparator::Greater,
-        Comparator::LessOrEqual => Comparator::GreaterOrEqual,
-        Comparator::Greater => Comparator::Less,
-        Comparator::GreaterOrEqual => Comparator::LessOrEqual,
-        Comparator::Equal | Comparator::NotEqual => comparator,
     }
 }
 

@@ -67,6 +67,17 @@ impl Comparator {
             Comparator::GreaterOrEqual => ">=",
         }
     }
+
+    /// The same comparison with its sides exchanged.
+    pub fn mirrored(self) -> Comparator {
+        match self {
+            Comparator::Less => Comparator::Greater,
+            Comparator::LessOrEqual => Comparator::GreaterOrEqual,
+            Comparator::Greater => Comparator::Less,
+            Comparator::GreaterOrEqual => Comparator::LessOrEqual,
+            Comparator::Equal | Comparator::NotEqual => self,
+        }
+    }
 }
 
 /// What `attribute_type` asks for.

@@ -1,29 +1,10 @@
 //! WHERE: tests joined by AND, OR, NOT and parentheses.
-//!
-//! Connectives wait on a stack until what they connect is complete, so the depth of parentheses costs memory only, and no
-//! more of it than the text is long.
 
 use super::{Parsed, Parser};
 use crate::error::PartiqlError;
 use crate::lexer::{Keyword, TokenKind};
-use stator_expression::{Comparator, Condition, ConditionStep, Operand, Path, Problem, Test, ValueType};
+use stator_expression::{Comparator, Condition, Joining, Operand, Path, Problem, Test, ValueType};
 use stator_item::Value;
-
-/// A connective or parenthesis whose right side is not complete yet.
-#[derive(Clone, Copy, PartialEq)]
-enum Pending {
-    Parenthesis,
-    Or,
-    And,
-    Not,
-}
-
-/// What is read so far.
-#[derive(Default)]
-struct Progress {
-    steps: Vec<ConditionStep>,
-    pending: Vec<Pending>,
-}
 
 /// A test as it is written, or its opposite.
 struct Written {
@@ -38,36 +19,31 @@ impl Parser<'_> {
     }
 
     fn condition(&mut self) -> Parsed<Condition> {
-        let mut progress = Progress::default();
+        let mut joining = Joining::default();
         loop {
             loop {
                 match () {
-                    () if self.eat_symbol("(") => progress.pending.push(Pending::Parenthesis),
-                    () if self.eat_keyword(Keyword::Not) => progress.pending.push(Pending::Not),
+                    () if self.eat_symbol("(") => joining.open(self.peek().start),
+                    () if self.eat_keyword(Keyword::Not) => joining.not(),
                     () => break,
                 }
             }
             let Written { test, negated } = self.test()?;
-            progress.steps.push(ConditionStep::Test(test.checked()?));
             if negated {
-                progress.steps.push(ConditionStep::Not);
+                joining.not();
             }
-            progress.complete(Pending::Not);
+            joining.test(test.checked()?);
             // A parenthesis that is not ours closes what the condition stands in.
-            while self.at_symbol(")") && progress.close() {
+            while self.at_symbol(")") && joining.close().is_some() {
                 self.advance();
             }
-            let connective = match () {
-                () if self.eat_keyword(Keyword::And) => Pending::And,
-                () if self.eat_keyword(Keyword::Or) => Pending::Or,
+            match () {
+                () if self.eat_keyword(Keyword::And) => joining.and(),
+                () if self.eat_keyword(Keyword::Or) => joining.or(),
                 () => break,
-            };
-            progress.complete(connective);
-            progress.pending.push(connective);
+            }
         }
-        progress.complete(Pending::Or);
-        let condition = if progress.pending.is_empty() { Condition::from_steps(progress.steps) } else { None };
-        condition.ok_or_else(|| self.unexpected())
+        joining.finish().ok_or_else(|| self.unexpected())
     }
 
     fn test(&mut self) -> Parsed<Written> {
@@ -184,33 +160,6 @@ impl Parser<'_> {
             ">=" => Comparator::GreaterOrEqual,
             _ => return None,
         })
-    }
-}
-
-impl Progress {
-    /// Puts out the connectives on top that bind at least as tightly as this one: what they connect is complete.
-    fn complete(&mut self, connective: Pending) {
-        while let Some(top) = self.pending.last().copied() {
-            let step = match top {
-                Pending::Not => ConditionStep::Not,
-                Pending::And if connective != Pending::Not => ConditionStep::And,
-                Pending::Or if connective == Pending::Or => ConditionStep::Or,
-                _ => return,
-            };
-            self.steps.push(step);
-            self.pending.pop();
-        }
-    }
-
-    /// Closes the parenthesis that is open, if one is.
-    fn close(&mut self) -> bool {
-        if !self.pending.contains(&Pending::Parenthesis) {
-            return false;
-        }
-        self.complete(Pending::Or);
-        self.pending.pop();
-        self.complete(Pending::Not);
-        true
     }
 }
 

@@ -71,7 +71,7 @@ impl Parser<'_> {
             self.parameters_lack = true;
             return Ok(Value::Null);
         };
-        if levels_left < NESTING_LEVELS_MAX && nests_deeper(value, levels_left) {
+        if levels_left < NESTING_LEVELS_MAX && value.nests_deeper(levels_left) {
             return Err(PartiqlError::NestedTooDeep);
         }
         Ok(value.clone())
@@ -146,17 +146,5 @@ fn set(members: Vec<Value>) -> Parsed<Value> {
             _ => None,
         })?)),
         Some(_) => Err(PartiqlError::SetMixed),
-    }
-}
-
-/// Whether lists and maps nest more levels than this; looks no deeper.
-fn nests_deeper(value: &Value, levels: usize) -> bool {
-    let Some(levels_inside) = levels.checked_sub(1) else {
-        return matches!(value, Value::List(_) | Value::Map(_));
-    };
-    match value {
-        Value::List(values) => values.iter().any(|value| nests_deeper(value, levels_inside)),
-        Value::Map(map) => map.values().any(|value| nests_deeper(value, levels_inside)),
-        _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! One test of a condition: a comparison, BETWEEN, IN or a function.
 
-use super::{Pending, Progress};
+use super::Progress;
 use crate::check;
 use crate::error::Problem;
 use crate::evaluate::size;
@@ -29,8 +29,10 @@ impl Parser<'_, '_> {
         } else {
             self.single_operand()?
         };
-        while self.at_symbol(")") && matches!(progress.pending.last(), Some(Pending::Parenthesis(_))) {
-            self.close_pair(progress)?;
+        while self.at_symbol(")")
+            && let Some(opening) = progress.joining.withdraw()
+        {
+            self.close_pair(Some(opening), progress)?;
         }
         self.rest_of_test(first)
     }
