@@ -34,7 +34,8 @@ pub struct Checked {
 }
 
 impl Checked {
-    fn find(&mut self, finding: impl FnOnce() -> String) {
+    /// Tells one more thing that is wrong.
+    pub fn find(&mut self, finding: impl FnOnce() -> String) {
         self.findings_count += 1;
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(finding());

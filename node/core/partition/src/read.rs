@@ -24,12 +24,14 @@ pub fn read(command: &Command, state: &ReadState, rows: &dyn ReadRows) -> Result
     if let Command::ReadChanges { after, bytes_max } = command {
         return changes::read(*after, *bytes_max, state, rows).map(|records| Ok(Reply::Changes(records)));
     }
+    if let Command::Get(_) = command {
+        return read_item(command, state, rows);
+    }
     let table = match state.table_for(command) {
         Ok(table) => table,
         Err(refusal) => return Ok(Err(refusal)),
     };
     match command {
-        Command::Get(command) => get(command, table, rows).map(|got| Ok(Reply::Got(got))),
         Command::Page(command) => page::read(command, table, state, rows).map(|page| page.map(Reply::Page)),
         Command::Count => Ok(Ok(Reply::Counted(state.counts.clone()))),
         _ => Ok(Err(Refusal::Invalid("a write is not a read".to_owned()))),

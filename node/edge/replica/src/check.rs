@@ -42,8 +42,7 @@ pub fn check_stored(rows: &Arc<dyn Rows>, partition: PartitionId) -> Result<Stor
     let source = Source { view, applied, ranges: items.chain(state_ranges(partition)).collect() };
     let mut checked = check::check(&state, &viewed).map_err(damaged)?;
     if source.applied.position.is_none() {
-        checked.findings.push("it has a state, and no row says how far that has come".to_owned());
-        checked.findings_count += 1;
+        checked.find(|| "it has a state, and no row says how far that has come".to_owned());
     }
     let table = state.description().map(|table| table.name.clone());
     Ok(Stored::Whole { table, digest: Digest::of(&source)?, checked })

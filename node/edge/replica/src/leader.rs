@@ -1,9 +1,8 @@
 //! The leader's task: one per replica, it owns the overlay, waits for one event, deals with it, waits again.
 //!
-//! Commands are evaluated in their order against applied rows under the overlay, all that wait are packed into one entry, and up to
-//! `entries_in_flight_max` entries are on their way at once. A reply goes out when everything it
-//! was evaluated on is applied. After a lost proposal nothing is mended: the reign ends, its replies become "try again", and a
-//! new one begins on what is applied.
+//! Commands are evaluated in their order against applied rows under the overlay, those that gathered are packed into one entry, and
+//! up to `entries_in_flight_max` entries are on their way at once. A reply goes out when everything it was evaluated on is applied.
+//! After a lost proposal nothing is mended: the reign ends, its replies become "try again", and a new one begins on what is applied.
 //!
 //! Guarantees: nothing is evaluated before an entry of the own term is applied. A reply that changes nothing is a strong read: it
 //! goes out only if the lease, or a quorum asked after the command arrived, says that this replica still led.
@@ -88,8 +87,6 @@ impl Leader {
     /// Runs until every sender of the mailbox is gone.
     pub async fn run(mut self) {
         let mut progress = self.shared.progress.subscribe();
-        // Grows when it is used: a node has thousands of quiet partitions.
-        let mut commands = Vec::new();
         // Only after a command: a thousand quiet partitions have no timers.
         let mut next_mark = None;
         loop {
@@ -107,7 +104,7 @@ impl Leader {
                 // Only a leader that waits for the first entry of its term needs to hear of others.
                 changed = progress.changed(), if self.reign.is_none() && self.leadership.borrow().leads =>
                     if changed.is_ok() { Event::Applied } else { Event::Closed },
-                count = self.mailbox.recv_many(&mut commands, COMMANDS_AT_ONCE), if takes =>
+                count = self.mailbox.recv_many(self.gathering.commands(), COMMANDS_AT_ONCE), if takes =>
                     if count == 0 { Event::Closed } else { Event::Commands },
                 () = self.shared.environment.sleep(until_gathered.unwrap_or_default()), if until_gathered.is_some() =>
                     Event::Gathered,
@@ -120,10 +117,10 @@ impl Leader {
                     self.on_proposal(outcome);
                 }
                 Event::Confirmed(answer, confirmed) => self.on_confirmed(*answer, confirmed),
-                Event::Commands if self.is_asleep() => self.wake(std::mem::take(&mut commands)),
+                Event::Commands if self.is_asleep() => self.wake(),
                 Event::Commands => {
                     next_mark.get_or_insert(now + self.shared.settings.mark_every);
-                    if self.gathering.add(&mut commands, now, self.shared.settings.commands_ahead_min) {
+                    if self.gathering.is_enough(now, self.shared.settings.commands_ahead_min) {
                         self.on_gathered();
                     }
                 }
@@ -163,6 +160,9 @@ impl Leader {
             self.reign = Some(Reign::new(leadership.term, &state, self.numbered.1));
             self.shared.metrics.leaders.inc();
         }
+        if self.gathering.is_empty() {
+            return;
+        }
         let is_due = match &self.reign {
             // They are refused: another one leads.
             None => !leadership.leads,
@@ -189,16 +189,17 @@ impl Leader {
     }
 
     /// Wakes the group; the commands wait for it.
-    fn wake(&mut self, commands: Vec<Waiting>) {
+    fn wake(&mut self) {
+        let commands = self.gathering.take();
         let group = self.group.clone();
         let woken = Box::pin(async move { group.read_index(CONFIRM_MAX).await.is_ok() });
         self.waking = Some((commands, woken));
     }
 
     fn on_woken(&mut self, woken: bool) {
-        let Some((mut commands, _)) = self.waking.take() else { return };
+        let Some((commands, _)) = self.waking.take() else { return };
         if woken {
-            return self.on_commands(&mut commands);
+            return self.on_commands(commands);
         }
         for waiting in commands {
             waiting.answer(Err(Refusal::Unavailable("its group could not be woken".to_owned())));
@@ -217,13 +218,13 @@ impl Leader {
     }
 
     fn on_gathered(&mut self) {
-        let mut commands = self.gathering.take();
-        self.on_commands(&mut commands);
+        let commands = self.gathering.take();
+        self.on_commands(commands);
     }
 
-    fn on_commands(&mut self, commands: &mut Vec<Waiting>) {
+    fn on_commands(&mut self, commands: Vec<Waiting>) {
         let leader = self.leadership.borrow().leader.map(|(_, node)| node);
-        for waiting in commands.drain(..) {
+        for waiting in commands {
             let Some(reign) = &mut self.reign else {
                 waiting.answer(Err(Refusal::NotLeader { leader }));
                 continue;

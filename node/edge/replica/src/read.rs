@@ -27,6 +27,7 @@ fn read_now(shared: &Shared, request: &Request) -> Result<Reply, Refusal> {
     })
 }
 
+/// An answer, unless rows cannot be read.
 type Read = Result<Result<Reply, Refusal>, ReadError>;
 
 /// One item needs no view of the rows, which costs more than its reading. `None`: the partition changed meanwhile.

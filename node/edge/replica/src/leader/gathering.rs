@@ -36,9 +36,17 @@ impl<C> Default for Gathering<C> {
 }
 
 impl<C> Gathering<C> {
-    /// Takes commands. `true`: they need not wait any longer, even if entries are in flight.
-    pub fn add(&mut self, commands: &mut Vec<C>, now: Duration, ahead_min: usize) -> bool {
-        self.commands.append(commands);
+    /// Those who wait; more are put behind them.
+    pub fn commands(&mut self) -> &mut Vec<C> {
+        &mut self.commands
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// Whether they need not wait any longer, even if entries are in flight.
+    pub fn is_enough(&self, now: Duration, ahead_min: usize) -> bool {
         self.commands.len() >= ahead_min || self.is_ready(now)
     }
 
@@ -92,10 +100,16 @@ mod tests {
 
     const NEVER: usize = usize::MAX;
 
+    /// Whether these, with those that wait, are enough.
+    fn add(gathering: &mut Gathering<usize>, commands: &[usize], now: Duration, ahead_min: usize) -> bool {
+        gathering.commands().extend(commands);
+        gathering.is_enough(now, ahead_min)
+    }
+
     /// A gathering whose last entry had so many commands and took so long.
     fn after(last: usize, entry_time: Duration) -> Gathering<usize> {
         let mut gathering = Gathering::default();
-        gathering.add(&mut (0..last).collect(), Duration::ZERO, NEVER);
+        gathering.commands().extend(0..last);
         gathering.take();
         (0..100).for_each(|_| gathering.took(entry_time));
         gathering
@@ -105,7 +119,7 @@ mod tests {
     fn nobody_waits_alone_or_for_fast_entries() {
         for (last, entry_time) in [(0, 8 * MS), (1, 8 * MS), (8, 3 * MS)] {
             let mut gathering = after(last, entry_time);
-            assert!(!gathering.add(&mut vec![1], MS, NEVER));
+            assert!(!add(&mut gathering, &[1], MS, NEVER));
             assert!(gathering.hurry(MS), "{last} commands in {entry_time:?}");
             assert_eq!(gathering.take(), [1]);
             assert_eq!(gathering.time_left(MS), None);
@@ -116,30 +130,30 @@ mod tests {
     #[test]
     fn an_entry_waits_for_those_who_were_answered() {
         let mut gathering = after(2, 8 * MS);
-        assert!(!gathering.add(&mut vec![1, 2], MS, NEVER));
+        assert!(!add(&mut gathering, &[1, 2], MS, NEVER));
         assert!(!gathering.hurry(MS));
-        assert!(!gathering.add(&mut vec![3], 2 * MS, NEVER));
-        assert!(gathering.add(&mut vec![4], 2 * MS, NEVER), "two were answered, two came meanwhile");
+        assert!(!add(&mut gathering, &[3], 2 * MS, NEVER));
+        assert!(add(&mut gathering, &[4], 2 * MS, NEVER), "two were answered, two came meanwhile");
         assert_eq!(gathering.take(), [1, 2, 3, 4]);
     }
 
     #[test]
     fn while_entries_are_in_flight_only_many_go_on() {
         let mut gathering = after(1, MS);
-        assert!(!gathering.add(&mut vec![1, 2], MS, 3));
+        assert!(!add(&mut gathering, &[1, 2], MS, 3));
         assert_eq!(gathering.time_left(MS), None, "the entry in flight is waited for");
-        assert!(gathering.add(&mut vec![3], MS, 3));
+        assert!(add(&mut gathering, &[3], MS, 3));
     }
 
     #[test]
     fn the_wait_is_bounded() {
         for (entry_time, longest) in [(8 * MS, 8 * MS), (900 * MS, WAIT_MAX)] {
             let mut gathering = after(50, entry_time);
-            assert!(!gathering.add(&mut vec![1], MS, NEVER));
+            assert!(!add(&mut gathering, &[1], MS, NEVER));
             assert!(!gathering.hurry(MS));
             let left = gathering.time_left(MS).expect("one waits");
             assert!(left > longest * 9 / 10 && left <= longest, "{left:?}");
-            assert!(gathering.add(&mut vec![2], MS + longest, NEVER), "the time is over");
+            assert!(add(&mut gathering, &[2], MS + longest, NEVER), "the time is over");
         }
     }
 }
