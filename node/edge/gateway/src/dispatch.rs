@@ -14,7 +14,7 @@ use stator_api::{
 };
 use stator_catalog::TableDescription;
 use stator_cluster::{Deadline, Door};
-use stator_partition::Refusal;
+use stator_partition::{Refusal, Reply};
 use std::sync::Arc;
 
 /// What one request is answered with, and within what time.
@@ -59,17 +59,23 @@ impl Turn<'_> {
     async fn one<T: OneItem>(&mut self) -> Result<(), ApiError> {
         let input = T::parse(self.body)?;
         let mut table = self.find(input.table()).await?;
-        let read = consistency(input.consistency());
-        let routed = input.command(&table)?;
-        let mut outcome = self.door.submit(table.id, routed.token, routed.command, read, self.deadline).await;
+        let mut outcome = self.submit(&input, &table).await?;
         if outcome == Err(Refusal::NoSuchTable)
             && let Some(successor) = self.find_successor(&table, input.table()).await?
         {
             table = successor;
-            let routed = input.command(&table)?;
-            outcome = self.door.submit(table.id, routed.token, routed.command, read, self.deadline).await;
+            outcome = self.submit(&input, &table).await?;
         }
         input.render(&table, outcome, &mut self.out)
+    }
+
+    async fn submit<T: OneItem>(
+        &self,
+        input: &T,
+        table: &TableDescription,
+    ) -> Result<Result<Reply, Refusal>, ApiError> {
+        let (routed, read) = (input.command(table)?, consistency(input.consistency()));
+        Ok(self.door.submit(table.id, routed.token, routed.command, read, self.deadline).await)
     }
 
     async fn many<T: ManyItems>(&mut self) -> Result<(), ApiError> {
