@@ -69,6 +69,11 @@ impl<'a> Members<'a> {
         if let Json::Number(number) = self.get(name)? { types::whole(number) } else { None }
     }
 
+    /// An integer that is not negative; one that is reads as absent.
+    pub fn unsigned(self, name: &str) -> Option<u64> {
+        self.integer(name).and_then(|number| u64::try_from(number).ok())
+    }
+
     pub fn flag(self, name: &str) -> Option<bool> {
         if let Json::Bool(flag) = self.get(name)? { Some(*flag) } else { None }
     }

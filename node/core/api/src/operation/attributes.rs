@@ -18,6 +18,11 @@ pub(super) fn value(json: &Json<'_>) -> Result<Value, ValueError> {
     })
 }
 
+/// The same, where nothing is to be said about which value is wrong.
+pub(super) fn valid_value(json: &Json<'_>) -> Result<Value, ApiError> {
+    value(json).map_err(|error| ApiError::Validation(error.to_string()))
+}
+
 /// The attributes of an item or a key.
 pub(super) fn item(json: &Entries<'_>) -> Result<Item, ApiError> {
     let mut attributes = Vec::with_capacity(json.len());
@@ -25,8 +30,7 @@ pub(super) fn item(json: &Entries<'_>) -> Result<Item, ApiError> {
         if name.is_empty() {
             return Err(ApiError::validation("One or more parameter values were invalid: Attribute name is empty"));
         }
-        let value = value(json).map_err(|error| ApiError::Validation(error.to_string()))?;
-        attributes.push((name.to_owned(), value));
+        attributes.push((name.to_owned(), valid_value(json)?));
     }
     // Names ascend, so the map is built in one go.
     Ok(Item::from_iter(attributes))

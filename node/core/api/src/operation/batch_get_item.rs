@@ -85,10 +85,6 @@ impl BatchGetItem {
         self.tables.iter().map(|keys| &keys.table)
     }
 
-    pub fn table_names(&self) -> impl Iterator<Item = &str> {
-        self.tables.iter().map(|keys| keys.table.name.as_str())
-    }
-
     /// One command for each key, in the order in which [`render`](BatchGetItem::render) wants their outcomes.
     pub fn commands(&self, tables: &Tables) -> Result<Vec<BatchCommand>, ApiError> {
         let mut commands = Vec::new();

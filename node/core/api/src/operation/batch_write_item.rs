@@ -90,10 +90,6 @@ impl BatchWriteItem {
         self.tables.iter().map(|writes| &writes.table)
     }
 
-    pub fn table_names(&self) -> impl Iterator<Item = &str> {
-        self.tables.iter().map(|writes| writes.table.name.as_str())
-    }
-
     /// One command for each request, in the order in which [`render`](BatchWriteItem::render) wants their outcomes.
     pub fn commands(&self, tables: &Tables) -> Result<Vec<BatchCommand>, ApiError> {
         let mut commands = Vec::new();

@@ -65,7 +65,7 @@ impl ExecuteStatement {
         let reading = Reading {
             consistency: ReadConsistency::read(members),
             capacity: CapacityDetail::read(members),
-            items_max: members.integer("Limit").and_then(|limit| u64::try_from(limit).ok()),
+            items_max: members.unsigned("Limit"),
             resumed,
         };
         Ok(ExecuteStatement { bound, reading, digest })

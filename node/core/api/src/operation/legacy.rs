@@ -80,7 +80,7 @@ pub(super) fn refuse_mixed(
 pub(super) fn expected(members: Members<'_>) -> Result<Option<Condition>, ApiError> {
     let expected = each(members, "Expected", |expected| {
         Ok(ExpectedAttribute {
-            value: expected.json("Value").map(value).transpose()?,
+            value: expected.json("Value").map(attributes::valid_value).transpose()?,
             exists: expected.flag("Exists"),
             operator: expected.text("ComparisonOperator").and_then(Operator::named),
             values: expected.list("AttributeValueList").map(values).transpose()?,
@@ -106,7 +106,7 @@ pub(super) fn attribute_updates(members: Members<'_>) -> Result<Option<Update>, 
     let updates = each(members, "AttributeUpdates", |update| {
         Ok(AttributeUpdate {
             action: update.text("Action").and_then(Action::named).unwrap_or_default(),
-            value: update.json("Value").map(value).transpose()?,
+            value: update.json("Value").map(attributes::valid_value).transpose()?,
         })
     })?;
     if updates.is_empty() { Ok(None) } else { Ok(Some(legacy::update(updates)?)) }
@@ -148,12 +148,8 @@ fn conditional_operator(members: Members<'_>) -> Option<ConditionalOperator> {
     }
 }
 
-fn value(json: &Json<'_>) -> Result<Value, ApiError> {
-    attributes::value(json).map_err(|error| ApiError::Validation(error.to_string()))
-}
-
 fn values(list: &[Json<'_>]) -> Result<Vec<Value>, ApiError> {
-    list.iter().map(value).collect()
+    list.iter().map(attributes::valid_value).collect()
 }
 
 impl From<LegacyError> for ApiError {

@@ -99,7 +99,7 @@ impl PageMembers {
             projection,
             filter,
             filter_source,
-            items_max: members.integer("Limit").and_then(|limit| u64::try_from(limit).ok()),
+            items_max: members.unsigned("Limit"),
             start_key,
             consistency: ReadConsistency::read(members),
             capacity: CapacityDetail::read(members),

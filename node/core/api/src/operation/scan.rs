@@ -100,8 +100,7 @@ impl Scan {
 
 impl Segment {
     fn read(members: Members<'_>) -> Result<Option<Segment>, ApiError> {
-        let unsigned = |name| members.integer(name).and_then(|number| u64::try_from(number).ok());
-        match (unsigned("Segment"), unsigned("TotalSegments")) {
+        match (members.unsigned("Segment"), members.unsigned("TotalSegments")) {
             (None, None) => Ok(None),
             (Some(_), None) => Err(ApiError::validation(
                 "The TotalSegments parameter is required but was not present in the request when Segment parameter is present",

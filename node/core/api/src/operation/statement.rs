@@ -12,9 +12,8 @@ use crate::error_table::ApiError;
 use crate::reader::{Member, Members, Shape};
 use stator_catalog::TableDescription;
 use stator_expression::{Condition, Path, Test};
-use stator_item::json::Json;
+use stator_item::Item;
 use stator_item::row::{decode_item, item_encoding};
-use stator_item::{Item, Value};
 use stator_partiql::{Access, KeyNames, Keyed, PartiqlError, Returning, SelectPlan, Statement, keyed};
 use stator_partition::command::{Delete, Put, Returns, UpdateItem, WriteOptions};
 use stator_partition::reply::Written;
@@ -53,10 +52,8 @@ pub(super) struct Selecting {
 impl Bound {
     /// Reads `Statement` and `Parameters` of a request or a part of it.
     pub(super) fn read(members: Members<'_>) -> Result<Bound, ApiError> {
-        let mut parameters = Vec::new();
-        for json in members.list("Parameters").unwrap_or_default() {
-            parameters.push(parameter(json)?);
-        }
+        let parameters = members.list("Parameters").unwrap_or_default();
+        let parameters = parameters.iter().map(attributes::valid_value).collect::<Result<Vec<_>, _>>()?;
         let statement = Statement::parse(members.text("Statement").unwrap_or_default(), &parameters)?;
         if matches!(statement, Statement::Exists(_)) {
             return Err(ApiError::validation("EXISTS can only be used in ExecuteTransaction"));
@@ -194,10 +191,6 @@ impl Selecting {
 /// A NextToken of another statement, or none of ours.
 pub(super) fn token_mismatch() -> ApiError {
     ApiError::validation("NextToken does not match request")
-}
-
-fn parameter(json: &Json<'_>) -> Result<Value, ApiError> {
-    attributes::value(json).map_err(|error| ApiError::Validation(error.to_string()))
 }
 
 fn key_of(condition: Option<Condition>, table: &TableDescription) -> Result<Keyed, ApiError> {

@@ -111,15 +111,11 @@ pub(super) fn table_class(members: Members<'_>) -> Option<TableClass> {
     })
 }
 
-fn unsigned(number: Option<i64>) -> Option<u64> {
-    number.and_then(|number| u64::try_from(number).ok())
-}
-
 pub(super) fn provisioned_throughput(members: Members<'_>) -> Option<Throughput> {
     let throughput = members.structure("ProvisionedThroughput")?;
     Some(Throughput {
-        read_units: unsigned(throughput.integer("ReadCapacityUnits"))?,
-        write_units: unsigned(throughput.integer("WriteCapacityUnits"))?,
+        read_units: throughput.unsigned("ReadCapacityUnits")?,
+        write_units: throughput.unsigned("WriteCapacityUnits")?,
     })
 }
 
@@ -129,7 +125,7 @@ pub(super) fn on_demand_throughput(members: Members<'_>) -> Result<(Option<Units
     let units = |name: &str| match throughput.integer(name) {
         None => Ok(None),
         Some(-1) => Ok(Some(UnitsMax::Unlimited)),
-        Some(number) if number >= 1 => Ok(unsigned(Some(number)).map(UnitsMax::Most)),
+        Some(number) if number >= 1 => Ok(u64::try_from(number).ok().map(UnitsMax::Most)),
         Some(number) => invalid(format!("{name} must be at least 1, or -1 for no maximum, but is {number}")),
     };
     let (read, write) = (units("MaxReadRequestUnits")?, units("MaxWriteRequestUnits")?);
@@ -144,7 +140,7 @@ pub(super) fn warm_throughput(members: Members<'_>) -> Result<(Option<u64>, Opti
     let Some(throughput) = members.structure("WarmThroughput") else { return Ok((None, None)) };
     let units = |name: &str, min: u64| match throughput.integer(name) {
         None => Ok(None),
-        Some(number) => match unsigned(Some(number)).filter(|number| *number >= min) {
+        Some(number) => match u64::try_from(number).ok().filter(|number| *number >= min) {
             Some(number) => Ok(Some(number)),
             None => invalid(format!(
                 "Requested {name} for WarmThroughput for table is {number}, lower than the minimum of {min}"
