@@ -54,12 +54,7 @@ impl Workload for Appends {
     }
 
     fn last_reads<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            for key in self.keys.used() {
-                session.call(self.read(key)).await?;
-            }
-            Ok(())
-        })
+        Box::pin(async move { self.keys.read_used(session, |key| vec![self.read(key)]).await })
     }
 
     fn check(&self, history: &[Event]) -> Judgement {

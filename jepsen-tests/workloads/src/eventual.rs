@@ -57,12 +57,9 @@ impl Workload for Eventual {
 
     fn last_reads<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            for key in self.keys.used() {
-                // The strong one wakes a partition that sleeps, so that replicas which were down hear what they missed.
-                session.call(self.read(key, Consistency::Strong)).await?;
-                session.call(self.read(key, Consistency::Eventual)).await?;
-            }
-            Ok(())
+            // The strong one wakes a partition that sleeps, so that replicas which were down hear what they missed.
+            let reads = |key| vec![self.read(key, Consistency::Strong), self.read(key, Consistency::Eventual)];
+            self.keys.read_used(session, reads).await
         })
     }
 

@@ -1,6 +1,9 @@
 //! Which keys a workload uses: a few at a time, each for a bounded number of operations.
 
-use crate::workload::Session;
+use crate::{
+    client::{Failure, Operation},
+    workload::Session,
+};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) struct Keys {
@@ -41,8 +44,12 @@ impl Keys {
         (key, state.values)
     }
 
-    /// Every key that was ever chosen.
-    pub fn used(&self) -> Vec<u64> {
-        self.state().begun.keys().copied().collect()
+    /// Carries out the reads of every key that was ever chosen.
+    pub async fn read_used(&self, session: &Session, reads: impl Fn(u64) -> Vec<Operation>) -> Result<(), Failure> {
+        let used: Vec<u64> = self.state().begun.keys().copied().collect();
+        for read in used.into_iter().flat_map(reads) {
+            session.call(read).await?;
+        }
+        Ok(())
     }
 }

@@ -90,11 +90,8 @@ impl Workload for LocalIndexes {
 
     fn last_reads<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
-            for key in self.keys.used() {
-                session.call(self.read(key, None)).await?;
-                session.call(self.read(key, Some(LOCAL_INDEX))).await?;
-            }
-            Ok(())
+            let reads = |key| vec![self.read(key, None), self.read(key, Some(LOCAL_INDEX))];
+            self.keys.read_used(session, reads).await
         })
     }
 

@@ -56,12 +56,7 @@ impl Workload for SignUps {
     }
 
     fn last_reads<'a>(&'a self, session: &'a Session) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            for name in self.names.used() {
-                session.call(self.read(name)).await?;
-            }
-            Ok(())
-        })
+        Box::pin(async move { self.names.read_used(session, |name| vec![self.read(name)]).await })
     }
 
     fn check(&self, history: &[Event]) -> Judgement {
