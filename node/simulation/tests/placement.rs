@@ -87,7 +87,6 @@ fn an_empty_node_takes_over_from_a_dead_one_that_was_removed() {
 }
 
 #[test]
-#[ignore = "an open finding: see docs/consistency.md"]
 fn a_plan_whose_node_died_is_dropped_and_another_node_takes_over() {
     simulate(12, async |cluster| {
         grow(&cluster, 3).await;

@@ -16,6 +16,8 @@ use std::{sync::Arc, time::Duration};
 const ASK_MAX: Duration = Duration::from_secs(4);
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(2);
 const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// For so long a seat may leave this node with a copy older than another node's.
+const FED_WITHIN: Duration = Duration::from_secs(2);
 
 pub(crate) struct Watching {
     pub client: Arc<CatalogClient>,
@@ -58,8 +60,15 @@ impl Watching {
                 if !self.ask().await {
                     self.client.environment.sleep(RETRY_AFTER).await;
                 }
-            } else if changes.changed().await.is_err() {
-                return;
+                continue;
+            }
+            let heard = self.client.copy.heard();
+            match self.client.environment.timeout(FED_WITHIN, changes.changed()).await {
+                Some(Ok(())) => {}
+                Some(Err(_)) => return,
+                // Whoever was taken out of the group is not told so by the group.
+                None if self.client.copy.revision() < heard => _ = self.ask().await,
+                None => {}
             }
         }
     }
