@@ -177,6 +177,26 @@ async fn live(cluster: &Arc<Cluster>, mix: &Mix, workloads: &[Arc<Running>]) -> 
     settle(cluster, workloads).await
 }
 
+/// How every replica stands, as its node tells it: for whoever reads of a cluster that does not come back.
+async fn standing(cluster: &Cluster) -> String {
+    let mut lines = Vec::new();
+    for id in cluster.nodes() {
+        let Some(node) = cluster.node(id) else {
+            lines.push(format!("  node {id} does not run"));
+            continue;
+        };
+        lines.push(format!(
+            "  node {id} knows the catalog's revision {}, ready: {}",
+            node.catalog().revision(),
+            node.is_ready()
+        ));
+        for replica in node.report_of(id).await.unwrap_or_default().replicas {
+            lines.push(format!("  node {id} {replica:?}"));
+        }
+    }
+    lines.join("\n")
+}
+
 fn session(cluster: &Arc<Cluster>, running: &Running, at: usize, number: u64) -> Session {
     let number = number + SESSIONS_MAX * at as u64;
     Session {
@@ -205,7 +225,8 @@ async fn settle(cluster: &Arc<Cluster>, workloads: &[Arc<Running>]) -> Result<()
             if world.now() > healed_by {
                 let name = running.workload.name();
                 return Err(format!(
-                    "{name}: not all could be read within a minute after everything healed: {failure:?}"
+                    "{name}: not all could be read within a minute after everything healed: {failure:?}\n{}",
+                    standing(cluster).await
                 ));
             }
             heal(cluster);
@@ -219,7 +240,7 @@ async fn settle(cluster: &Arc<Cluster>, workloads: &[Arc<Running>]) -> Result<()
             return Ok(());
         }
         if world.now() > settled_by {
-            return Err(format!("replicas differ: {}", differences.join("; ")));
+            return Err(format!("replicas differ: {}\n{}", differences.join("; "), standing(cluster).await));
         }
         // A node whose disk failed last may have stopped only now. And a replica that starts hears what it missed when its group wakes.
         heal(cluster);

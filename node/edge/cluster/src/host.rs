@@ -55,6 +55,12 @@ impl Host {
                         return;
                     }
                 }
+                // A disk that failed once is not to be trusted again: the node stops.
+                Err(ConsensusError::Disk(error)) => {
+                    let reason = format!("the replicas of this node cannot follow the catalog: {error}");
+                    self.parts.failure.send_replace(Some(reason));
+                    return;
+                }
                 Err(error) => {
                     tracing::error!(%error, "the replicas of this node cannot follow the catalog");
                     self.parts.environment.sleep(RETRY_AFTER).await;

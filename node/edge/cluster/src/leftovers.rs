@@ -21,6 +21,11 @@ pub(crate) async fn remove_leftovers(host: std::sync::Arc<Host>) {
         if host.client.refresh(deadline).await.is_ok() {
             match remove_all(&host).await {
                 Ok(()) => return,
+                Err(ConsensusError::Disk(error)) => {
+                    let reason = format!("what deleted tables have left cannot be removed: {error}");
+                    host.parts.failure.send_replace(Some(reason));
+                    return;
+                }
                 Err(error) => tracing::warn!(%error, "what deleted tables have left could not be removed yet"),
             }
         }

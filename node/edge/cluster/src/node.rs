@@ -106,7 +106,7 @@ impl Node {
             environment: environment.clone(),
             settings: settings.replica,
             metrics: Arc::new(stator_replica::Metrics::new(registry)),
-            failure,
+            failure: failure.clone(),
         };
         let host = Arc::new(Host {
             node,
@@ -125,7 +125,7 @@ impl Node {
         });
         network.serve(Service::Catalog, Arc::new(CatalogHandler { client: client.clone(), host: host.clone() }));
         network.serve(Service::Forward, Arc::new(ForwardHandler { host: host.clone() }));
-        let watching = Watching { client: client.clone(), groups: groups.clone(), rows };
+        let watching = Watching { client: client.clone(), groups: groups.clone(), rows, failure };
         watching.begin().await?;
         let heartbeats = Arc::new(Heartbeats::new(client.clone(), groups, metrics, settings.cluster));
         let placement = Arc::new(Placement::new(router.clone(), heartbeats.clone()));

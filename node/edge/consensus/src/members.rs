@@ -2,15 +2,18 @@
 
 use crate::{
     ConsensusError, Member,
+    encoding::{VoteRecord, decode, encode},
     raft_types::{MembershipRecord, Types, member},
     replica::{Replica, Running, fatal_error, leader_of, leadership},
     sleep,
+    wire::{Request, RequestBody, Response},
 };
 use openraft::{
     ChangeMembers, RaftMetrics, ServerState,
     errors::{ChangeMembershipError, ClientWriteError, InitializeError, RaftError},
 };
-use stator_item::ReplicaId;
+use stator_environment::Service;
+use stator_item::{NodeId, ReplicaId};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -145,8 +148,9 @@ pub(crate) async fn transfer(replica: &Arc<Replica>, to: ReplicaId) -> Result<()
             && matched.is_some()
             && matched.map(|matched| matched.index + CAUGHT_UP_ENTRIES) >= metrics.last_log_index
     });
-    if !ready {
-        return Err(ConsensusError::Refused("the target is no voter that is nearly up to date".to_owned()));
+    if !ready || !may_stand(replica, &running, to).await {
+        let reason = "the target is no voter that is nearly up to date and may stand for election";
+        return Err(ConsensusError::Refused(reason.to_owned()));
     }
     let term = running.look(|metrics| metrics.current_term);
     replica.record_transfer(term);
@@ -160,6 +164,17 @@ pub(crate) async fn transfer(replica: &Arc<Replica>, to: ReplicaId) -> Result<()
             _ => leadership.changed().await.map_err(|_| ConsensusError::Stopped)?,
         }
     }
+}
+
+/// Whether the voter `to` answers, and may stand for election: it may have started just now.
+async fn may_stand(replica: &Replica, running: &Running, to: ReplicaId) -> bool {
+    let (node, vote) =
+        running.look(|metrics| (metrics.membership_config.get_node(&to.0).copied(), VoteRecord::of(&metrics.vote)));
+    let Some(node) = node else { return false };
+    let request = Request { to: to.0, vote, body: RequestBody::MayStand };
+    let answer =
+        replica.node.call(NodeId(node), Service::Raft, encode(&request), replica.node.settings.message_deadline());
+    answer.await.is_ok_and(|answer| decode(&answer, "an answer") == Ok(Response::MayStand))
 }
 
 /// Whether this replica leads and needs nobody else for that.

@@ -99,6 +99,10 @@ async fn answer_running(
             let request = VoteRequest::new(vote, last.map(log_id));
             running.raft.pre_vote(request).await.map(voted).map_err(|error| error.to_string())
         }
+        RequestBody::MayStand => {
+            refuse_early_votes(replica)?;
+            Ok(Response::MayStand)
+        }
         RequestBody::Transfer { target, last } => {
             refuse_early_votes(replica)?;
             let request = TransferLeaderRequest::new(vote, target, last.map(log_id));

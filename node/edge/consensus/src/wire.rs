@@ -31,6 +31,8 @@ pub(crate) enum RequestBody {
     PreVote {
         last: Option<LogPosition>,
     },
+    /// May you stand for election? Asked before a transfer, which cannot be taken back.
+    MayStand,
     /// `target` is to stand for election now; all others may vote for it.
     Transfer {
         target: u64,
@@ -53,6 +55,7 @@ pub(crate) enum Response {
         granted: bool,
         last: Option<LogPosition>,
     },
+    MayStand,
     Transferring,
     /// The receiver's log is not where the leader believes it to be, or it has another vote.
     TransferRefused,

@@ -7,10 +7,11 @@ use super::{
 };
 use crate::error::ClusterError;
 use stator_catalog::{Catalog, FIRST_NODE, FIRST_REPLICA};
-use stator_consensus::Groups;
+use stator_consensus::{ConsensusError, Groups};
 use stator_environment::{Rows, Service};
 use stator_item::{NodeId, PartitionId};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// One question; the other side waits half as long for something new.
 const ASK_MAX: Duration = Duration::from_secs(4);
@@ -23,6 +24,8 @@ pub(crate) struct Watching {
     pub client: Arc<CatalogClient>,
     pub groups: Arc<Groups>,
     pub rows: Arc<dyn Rows>,
+    /// Told why the node must stop, when its disk cannot be trusted any more.
+    pub failure: Arc<watch::Sender<Option<String>>>,
 }
 
 impl Watching {
@@ -53,8 +56,14 @@ impl Watching {
     pub async fn run(self) {
         let mut changes = self.client.copy.subscribe();
         loop {
-            if let Err(error) = self.keep_seat().await {
-                tracing::error!(%error, "the catalog's replica cannot be opened or closed here");
+            match self.keep_seat().await {
+                Ok(()) => {}
+                Err(ClusterError::Disk(error) | ClusterError::Consensus(ConsensusError::Disk(error))) => {
+                    let reason = format!("the catalog's replica cannot be opened or closed here: {error}");
+                    self.failure.send_replace(Some(reason));
+                    return;
+                }
+                Err(error) => tracing::error!(%error, "the catalog's replica cannot be opened or closed here"),
             }
             if self.is_behind() {
                 if !self.ask().await {
