@@ -33,9 +33,9 @@ static LOCAL_SECONDARY_INDEX: Structure = Structure {
 static INPUT: Structure = Structure {
     name: "CreateTableInput",
     members: &[
-        Member::required("AttributeDefinitions", &table_members::ATTRIBUTE_DEFINITIONS),
+        Member::optional("AttributeDefinitions", &table_members::ATTRIBUTE_DEFINITIONS),
         model::TABLE_NAME,
-        Member::required("KeySchema", &table_members::KEY_SCHEMA),
+        Member::optional("KeySchema", &table_members::KEY_SCHEMA),
         Member::optional("LocalSecondaryIndexes", &Shape::list(&Shape::Structure(&LOCAL_SECONDARY_INDEX))),
         table_members::BILLING_MODE,
         table_members::PROVISIONED_THROUGHPUT,

@@ -89,6 +89,14 @@ fn key_schemas_and_definitions_must_fit() {
         keys(&["a"], schema(&["a", "a"])),
         "Both the Hash Key and the Range Key element in the KeySchema have the same name",
     );
+    create_refused(
+        json!({"KeySchema": null}),
+        "No defined key schema. A key schema containing at least a hash key must be defined for all tables",
+    );
+    create_refused(
+        json!({"AttributeDefinitions": null}),
+        "Invalid KeySchema: Some index key attribute have no definition",
+    );
     create_refused(keys(&["b"], schema(&["a"])), "Invalid KeySchema: Some index key attribute have no definition");
     let count = "OOMPVWI: Number of attributes in KeySchema does not exactly match number of attributes defined in \
                  AttributeDefinitions";
