@@ -96,7 +96,7 @@ impl Turn<'_> {
     }
 
     /// Another table of the same name: this node had not heard that the one before was deleted and made again.
-    async fn find_successor(
+    pub(crate) async fn find_successor(
         &mut self,
         gone: &TableDescription,
         reference: &TableReference,

@@ -136,6 +136,26 @@ async fn a_new_table_is_listed_by_a_node_that_has_not_heard_of_it() {
     assert_eq!(client.ok("ListTables", json!({})).await, json!({"TableNames": ["music"]}));
 }
 
+/// The node's copy of the catalog still has the table that was deleted, not the one of the same name that came after.
+#[tokio::test]
+async fn a_table_made_again_under_its_name_is_found() {
+    let statement = |text: &str| json!({"Statement": text});
+    for (operation, body) in [
+        ("PutItem", put("Bach", "Air")),
+        ("Scan", json!({"TableName": "music"})),
+        ("ExecuteStatement", statement("INSERT INTO music VALUE {'artist': 'Bach', 'song': 'Air'}")),
+        ("ExecuteStatement", statement("SELECT * FROM music WHERE artist = 'Bach'")),
+    ] {
+        let edge = Edge::start(open()).await;
+        let mut client = Client::connect(&edge).await;
+        client.create_table().await;
+        edge.world.lag();
+        client.ok("DeleteTable", json!({"TableName": "music"})).await;
+        client.create_table().await;
+        client.ok(operation, body).await;
+    }
+}
+
 #[tokio::test]
 async fn items_of_another_owner_are_refused() {
     let edge = Edge::start(open()).await;
