@@ -137,6 +137,9 @@ pub struct StartSettings {
     /// Partitions of a new table [default: as many as DynamoDB would give it, on one node 1]
     #[arg(long, env = "STATOR_PARTITIONS", value_name = "COUNT", help_heading = "Data", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub partitions: Option<u64>,
+    /// Most tables of the cluster; give all nodes the same [default: 2500, as DynamoDB]
+    #[arg(long, env = "STATOR_TABLES_MAX", value_name = "COUNT", help_heading = "Data", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub tables_max: Option<u64>,
 
     /// Where clients reach the node
     #[arg(long, env = "STATOR_LISTEN", default_value = "127.0.0.1:8000", value_name = "HOST:PORT", help_heading = "Clients", value_parser = address)]

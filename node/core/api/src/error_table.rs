@@ -25,6 +25,9 @@ pub enum ApiError {
     CollectionFull,
     #[error("{0}")]
     ResourceNotFound(String),
+    /// What operations on backups say where others say that a resource was not found.
+    #[error("{0}")]
+    TableNotFound(String),
     #[error("{0}")]
     ResourceInUse(String),
     #[error("{0}")]
@@ -248,6 +251,7 @@ impl From<ApiError> for Wire {
                 Wire::new(400, dynamodb!("ItemCollectionSizeLimitExceededException"), "Collection size exceeded.")
             }
             ApiError::ResourceNotFound(text) => Wire::new(400, dynamodb!("ResourceNotFoundException"), text),
+            ApiError::TableNotFound(text) => Wire::new(400, dynamodb!("TableNotFoundException"), text),
             ApiError::ResourceInUse(text) => Wire::new(400, dynamodb!("ResourceInUseException"), text),
             ApiError::LimitExceeded(text) => Wire::new(400, dynamodb!("LimitExceededException"), text),
             ApiError::MissingAuthenticationToken => Wire::new(
@@ -302,6 +306,7 @@ mod tests {
             ),
             (ApiError::UnknownOperation, 400, service("UnknownOperationException", "")),
             (ApiError::ResourceNotFound(text()), 400, dynamodb("ResourceNotFoundException", r#""message":"why""#)),
+            (ApiError::TableNotFound(text()), 400, dynamodb("TableNotFoundException", r#""message":"why""#)),
             (ApiError::ResourceInUse(text()), 400, dynamodb("ResourceInUseException", r#""message":"why""#)),
             (ApiError::LimitExceeded(text()), 400, dynamodb("LimitExceededException", r#""message":"why""#)),
             (

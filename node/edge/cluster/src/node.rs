@@ -201,12 +201,14 @@ impl Node {
     /// Makes a change of the catalog and waits until this node's copy shows it.
     pub async fn change(&self, change: Change, deadline: Deadline) -> Result<Outcome, ChangeError> {
         let change = match change {
-            Change::CreateTable { table, partitions, avoid } => {
+            Change::CreateTable { table, partitions, tables_max, avoid } => {
                 let alive = self.heartbeats.alive();
                 let dead =
                     self.catalog().joined_nodes().map(|node| node.id).filter(|node| !alive.contains(node)).collect();
                 let partitions = partitions.or(self.host.settings.partitions_of_new_table);
-                Change::CreateTable { table, partitions, avoid: if avoid.is_empty() { dead } else { avoid } }
+                let tables_max = tables_max.or(self.host.settings.tables_max);
+                let avoid = if avoid.is_empty() { dead } else { avoid };
+                Change::CreateTable { table, partitions, tables_max, avoid }
             }
             other => other,
         };

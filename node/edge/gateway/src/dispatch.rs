@@ -45,13 +45,18 @@ impl Turn<'_> {
             Operation::BatchExecuteStatement => self.batch_execute_statement().await,
             Operation::CreateTable
             | Operation::DeleteTable
+            | Operation::DescribeContinuousBackups
+            | Operation::DescribeContributorInsights
             | Operation::DescribeEndpoints
             | Operation::DescribeLimits
             | Operation::DescribeTable
+            | Operation::DescribeTimeToLive
+            | Operation::ListContributorInsights
             | Operation::ListTables
             | Operation::ListTagsOfResource
             | Operation::TagResource
             | Operation::UntagResource
+            | Operation::UpdateContributorInsights
             | Operation::UpdateTable => return None,
         })
     }

@@ -93,7 +93,7 @@ impl CreateTable {
 
     /// What the catalog is told; `partitions` overrides what DynamoDB would give, `avoid` are nodes not heard of lately.
     pub fn change(self, partitions: Option<u64>, avoid: Vec<NodeId>) -> Change {
-        Change::CreateTable { table: Box::new(self.spec), partitions, avoid }
+        Change::CreateTable { table: Box::new(self.spec), partitions, tables_max: None, avoid }
     }
 }
 

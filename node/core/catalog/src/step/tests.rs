@@ -1,5 +1,6 @@
 //! What each change does and when it is refused; ids, coverage and determinism under random changes.
 
+use crate::codec::FORMAT;
 use crate::*;
 use proptest::prelude::*;
 use stator_item::{KeyType, NodeId, PartitionId, ReplicaId, TableId, Token};
@@ -34,7 +35,7 @@ pub(crate) fn spec(name: &str) -> TableSpec {
 }
 
 pub(crate) fn create(table: TableSpec) -> Change {
-    Change::CreateTable { table: Box::new(table), partitions: None, avoid: Vec::new() }
+    Change::CreateTable { table: Box::new(table), partitions: None, tables_max: None, avoid: Vec::new() }
 }
 
 /// A cluster of so many nodes, each in a zone of its own.
@@ -209,7 +210,8 @@ fn tables_get_as_many_partitions_as_their_throughput_needs() {
     ] {
         let mut catalog = cluster(nodes_count);
         let table = TableSpec { billing, warm_throughput: warm, ..spec("t") };
-        let change = Change::CreateTable { table: Box::new(table), partitions: setting, avoid: Vec::new() };
+        let change =
+            Change::CreateTable { table: Box::new(table), partitions: setting, tables_max: None, avoid: Vec::new() };
         let Outcome::Table(table) = done(&mut catalog, change) else { panic!("a table") };
         let count = catalog.routing().partitions(table.id).count() as u64;
         assert_eq!(count, expected, "{nodes_count} nodes, {billing:?}, {warm:?}, {setting:?}");
@@ -309,6 +311,42 @@ fn tags_change_without_the_partitions() {
     let many: Vec<String> = (0..50).map(|number| format!("t{number}")).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "")).collect();
     assert!(matches!(refused(&mut catalog, tags(&many, &[])), CatalogRefusal::Invalid(_)));
+}
+
+#[test]
+fn insights_come_and_go_with_their_table() {
+    let mut catalog = cluster(1);
+    let id = make(&mut catalog, spec("t"));
+    let change = |mode| Change::ChangeInsights { table: "t".into(), mode };
+    assert_eq!(done(&mut catalog, change(None)), Outcome::Unchanged);
+    assert_eq!(catalog.insights(id), None);
+    done(&mut catalog, change(Some(InsightsMode::ThrottledKeys)));
+    assert_eq!(done(&mut catalog, change(Some(InsightsMode::ThrottledKeys))), Outcome::Unchanged);
+    done(&mut catalog, change(None));
+    assert_eq!(catalog.insights(id), Some(&ContributorInsights { mode: None, changed_ms: 1_000 }));
+    done(&mut catalog, change(Some(InsightsMode::AccessedAndThrottledKeys)));
+    let mut copy = Catalog::decode(&catalog.encode()).expect("it is a catalog");
+    assert_eq!(copy, catalog);
+    done(&mut copy, Change::TableReady { id, version: 1 });
+    done(&mut copy, Change::DeleteTable { name: "t".into() });
+    assert_eq!(refused(&mut copy, change(None)), CatalogRefusal::NoSuchTable("t".into()));
+    done(&mut copy, Change::TableGone { id });
+    assert_eq!(copy.insights(id), None);
+}
+
+#[test]
+fn the_limit_of_tables_is_a_setting() {
+    let mut catalog = cluster(1);
+    let create = |name: &str, tables_max| Change::CreateTable {
+        table: Box::new(spec(name)),
+        partitions: Some(1),
+        tables_max,
+        avoid: Vec::new(),
+    };
+    done(&mut catalog, create("a", Some(1)));
+    let limit = "Subscriber limit exceeded: There is a limit of 1 tables per subscriber";
+    assert_eq!(refused(&mut catalog, create("b", Some(1))), CatalogRefusal::LimitExceeded(limit.into()));
+    done(&mut catalog, create("b", None));
 }
 
 #[test]
@@ -427,8 +465,8 @@ fn other_formats_and_damage_are_told_apart() {
     }
     bytes.push(0);
     assert_eq!(Catalog::decode(&bytes), Err(CodecError::Damaged));
-    bytes[0] = 3;
-    assert_eq!(Catalog::decode(&bytes), Err(CodecError::UnknownFormat(3)));
+    bytes[0] = FORMAT + 1;
+    assert_eq!(Catalog::decode(&bytes), Err(CodecError::UnknownFormat(FORMAT + 1)));
 }
 
 fn changes() -> impl Strategy<Value = Change> {
@@ -445,7 +483,7 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => number.clone().prop_map(|id| Change::RemoveNode { id: NodeId(id) }),
         4 => (name.clone(), billing, proptest::option::of(0u64..20)).prop_map(|(name, billing, partitions)| {
             let table = Box::new(TableSpec { billing, ..spec(&name) });
-            Change::CreateTable { table, partitions, avoid: vec![NodeId(2)] }
+            Change::CreateTable { table, partitions, tables_max: None, avoid: vec![NodeId(2)] }
         }),
         6 => number.clone().prop_map(|id| Change::TableReady { id: TableId(id), version: 1 }),
         1 => (name.clone(), any::<bool>())

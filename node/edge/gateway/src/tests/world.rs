@@ -171,7 +171,9 @@ impl Tables for World {
 
     fn change(&self, change: Change, _deadline: Deadline) -> BoxFuture<'_, Result<Outcome, ChangeError>> {
         let change = match change {
-            Change::CreateTable { table, avoid, .. } => Change::CreateTable { table, partitions: Some(3), avoid },
+            Change::CreateTable { table, avoid, .. } => {
+                Change::CreateTable { table, partitions: Some(3), tables_max: None, avoid }
+            }
             other => other,
         };
         let outcome = self.step(change);
