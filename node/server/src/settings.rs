@@ -56,6 +56,18 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Which keys of a table are asked for most, while it has Contributor Insights enabled
+    Insights {
+        table: String,
+        #[command(flatten)]
+        target: Target,
+        /// Keys of each list
+        #[arg(long, default_value = "10", value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=100))]
+        top: u64,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Reads all data of a node that is stopped, and tells what is wrong with it
     Check(crate::commands::check::CheckArgs),
     /// Measures nodes under load, and other systems beside them

@@ -20,7 +20,8 @@ use prometheus_client::registry::Registry;
 use stator_catalog::{Catalog, CatalogRefusal, Change, ClusterIdentity, FIRST_NODE, FIRST_REPLICA, NodeStart, Outcome};
 use stator_consensus::{ConsensusError, Failure, Groups};
 use stator_environment::{BoxFuture, DiskError, Environment, Network, RaftLog, Rows, Service, Task};
-use stator_item::NodeId;
+use stator_item::{NodeId, TableId};
+use stator_partition::insights::Contributor;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -260,6 +261,14 @@ impl Node {
             return Some(report(&self.client, &self.host));
         }
         self.placement.report(node).await
+    }
+
+    /// Which keys of a table a node was asked for most; `None`: it does not answer.
+    pub async fn insights_of(&self, node: NodeId, table: TableId) -> Option<Vec<Contributor>> {
+        if node == self.client.node {
+            return Some(self.host.insights(table));
+        }
+        self.placement.insights(node, table).await
     }
 
     /// What the replicas on this node hold now. Reads all of them.
