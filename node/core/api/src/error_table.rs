@@ -160,6 +160,10 @@ impl From<CatalogRefusal> for ApiError {
     }
 }
 
+/// What somebody gets who does not speak the protocol at all (another method, path or content type): status and body, which
+/// is no JSON.
+pub const NOT_THE_PROTOCOL: (u16, &str) = (404, "<UnknownOperationException/>\n");
+
 macro_rules! dynamodb {
     ($name:literal) => {
         concat!("com.amazonaws.dynamodb.v20120810#", $name)
