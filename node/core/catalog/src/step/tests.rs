@@ -1,5 +1,7 @@
 //! What each change does and when it is refused; ids, coverage and determinism under random changes.
 
+mod insights;
+
 use crate::codec::FORMAT;
 use crate::*;
 use proptest::prelude::*;
@@ -314,27 +316,6 @@ fn tags_change_without_the_partitions() {
 }
 
 #[test]
-fn insights_come_and_go_with_their_table() {
-    let mut catalog = cluster(1);
-    let id = make(&mut catalog, spec("t"));
-    let change = |mode| Change::ChangeInsights { table: "t".into(), mode };
-    assert_eq!(done(&mut catalog, change(None)), Outcome::Unchanged);
-    assert_eq!(catalog.insights(id), None);
-    done(&mut catalog, change(Some(InsightsMode::ThrottledKeys)));
-    assert_eq!(done(&mut catalog, change(Some(InsightsMode::ThrottledKeys))), Outcome::Unchanged);
-    done(&mut catalog, change(None));
-    assert_eq!(catalog.insights(id), Some(&ContributorInsights { mode: None, changed_ms: 1_000 }));
-    done(&mut catalog, change(Some(InsightsMode::AccessedAndThrottledKeys)));
-    let mut copy = Catalog::decode(&catalog.encode()).expect("it is a catalog");
-    assert_eq!(copy, catalog);
-    done(&mut copy, Change::TableReady { id, version: 1 });
-    done(&mut copy, Change::DeleteTable { name: "t".into() });
-    assert_eq!(refused(&mut copy, change(None)), CatalogRefusal::NoSuchTable("t".into()));
-    done(&mut copy, Change::TableGone { id });
-    assert_eq!(copy.insights(id), None);
-}
-
-#[test]
 fn the_limit_of_tables_is_a_setting() {
     let mut catalog = cluster(1);
     let create = |name: &str, tables_max| Change::CreateTable {
@@ -488,6 +469,9 @@ fn changes() -> impl Strategy<Value = Change> {
         6 => number.clone().prop_map(|id| Change::TableReady { id: TableId(id), version: 1 }),
         1 => (name.clone(), any::<bool>())
             .prop_map(|(name, on)| update(&name, TableUpdate { deletion_protection: Some(on), ..Default::default() })),
+        1 => (name.clone(), any::<bool>()).prop_map(|(table, on)| {
+            Change::ChangeInsights { table, mode: on.then_some(InsightsMode::ThrottledKeys) }
+        }),
         4 => name.prop_map(|name| Change::DeleteTable { name }),
         4 => number.clone().prop_map(|id| Change::TableGone { id: TableId(id) }),
         1 => (0u64..30, 1u64..4, proptest::collection::vec((1u64..6, 1u64..99), 0..4)).prop_map(|(id, epoch, members)| {
@@ -518,6 +502,10 @@ fn check_coverage(catalog: &Catalog) {
         assert_eq!(next, 1 << 64, "every token of {}", table.name);
     }
     assert_eq!(catalog.routing().partition(TableId(1_000), Token(5)), None);
+    assert!(
+        catalog.insights.keys().all(|table| catalog.tables.contains_key(table)),
+        "insights of a table that is gone"
+    );
 }
 
 proptest! {
