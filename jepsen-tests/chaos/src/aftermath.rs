@@ -38,12 +38,7 @@ pub async fn mend(cluster: &mut Cluster) -> Result<(), Error> {
     }
     let dead: Vec<usize> =
         cluster.members().into_iter().filter(|place| !cluster.nodes[*place].process.is_running()).collect();
-    for place in &dead {
-        cluster.launch(*place)?;
-    }
-    for place in &dead {
-        cluster.wait_ready(*place).await?;
-    }
+    cluster.start_all(&dead).await?;
     cluster.wait_whole(WHOLE_MAX).await
 }
 

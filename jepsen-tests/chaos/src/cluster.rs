@@ -66,7 +66,8 @@ pub struct Cluster {
     pub environment: Vec<(String, String)>,
     /// Another system than Stator.
     pub foreign: Option<System>,
-    key: AccessKey,
+    /// With which clients sign.
+    pub key: AccessKey,
 }
 
 impl Cluster {
@@ -174,6 +175,17 @@ impl Cluster {
         self.wait_ready(place).await
     }
 
+    /// Starts several nodes and waits until all of them serve. All are launched first: one alone may have to wait for the others.
+    pub async fn start_all(&mut self, places: &[usize]) -> Result<(), Error> {
+        for place in places {
+            self.launch(*place)?;
+        }
+        for place in places {
+            self.wait_ready(*place).await?;
+        }
+        Ok(())
+    }
+
     pub async fn wait_ready(&mut self, place: usize) -> Result<(), Error> {
         let deadline = Instant::now() + READY_MAX;
         loop {
@@ -251,17 +263,18 @@ impl Cluster {
         self.nodes.iter().position(|node| *address == node.client_address)
     }
 
-    /// What the cluster calls the node in that place.
-    pub fn id_of(&self, place: usize) -> Option<u64> {
-        let status = self.status()?;
-        let nodes = status["nodes"].as_array()?;
-        let node = nodes.iter().find(|node| node["client_address"] == self.nodes[place].client_address.as_str())?;
-        node["id"].as_u64()
+    /// What the cluster says of the node in that place.
+    pub fn told_of(&self, place: usize) -> Option<Value> {
+        let mut status = self.status()?;
+        let nodes = status["nodes"].as_array_mut()?;
+        let at = nodes.iter().position(|node| node["client_address"] == self.nodes[place].client_address.as_str())?;
+        Some(nodes.swap_remove(at))
     }
 
     /// Takes a node out for good. It need not run.
     pub async fn remove(&mut self, place: usize) -> Result<(), Error> {
-        let id = self.id_of(place).ok_or_else(|| Error::Cluster(format!("nobody knows node {}", place + 1)))?;
+        let id = self.told_of(place).and_then(|node| node["id"].as_u64());
+        let id = id.ok_or_else(|| Error::Cluster(format!("nobody knows node {}", place + 1)))?;
         let others: Vec<usize> = self.members().into_iter().filter(|member| *member != place).collect();
         let mut last = Error::Cluster("there is no other node".to_owned());
         for other in others {

@@ -1,30 +1,23 @@
 //! Random numbers from a seed. The schedule of faults follows from it; what processes make of that does not.
 
+use fastrand::Rng;
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-/// SplitMix64. Shared by reference.
+/// Shared by reference.
 #[derive(Debug)]
-pub struct Dice(AtomicU64);
+pub struct Dice(Mutex<Rng>);
 
 impl Dice {
     pub fn new(seed: u64) -> Dice {
-        Dice(AtomicU64::new(seed))
-    }
-
-    fn next(&self) -> u64 {
-        let mut number = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        number ^ (number >> 31)
+        Dice(Mutex::new(Rng::with_seed(seed)))
     }
 
     /// Below `end`; 0 if that is 0.
     pub fn below(&self, end: u64) -> u64 {
-        let wide = u128::from(self.next()) * u128::from(end);
-        u64::try_from(wide >> 64).unwrap_or(0)
+        if end == 0 { 0 } else { self.0.lock().unwrap_or_else(PoisonError::into_inner).u64(..end) }
     }
 
     pub fn between(&self, least: Duration, most: Duration) -> Duration {

@@ -65,6 +65,11 @@ impl Who {
             Who::All => members,
         }
     }
+
+    /// The first of them, for faults of one node.
+    fn choose_one(self, cluster: &Cluster, dice: &Dice) -> usize {
+        self.choose(cluster, dice).first().copied().unwrap_or(0)
+    }
 }
 
 /// `node 2`, `nodes 1 and 3`: as people number them.

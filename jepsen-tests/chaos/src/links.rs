@@ -7,16 +7,13 @@
 mod origin;
 mod pump;
 
-use crate::error::Error;
+use crate::{dice::Dice, error::Error};
 use origin::Origins;
 use pump::pump;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -67,7 +64,7 @@ pub(crate) struct Shared {
     rules: watch::Sender<BTreeMap<Pair, Rule>>,
     effect: Mutex<Effect>,
     origins: Origins,
-    seed: AtomicU64,
+    dice: Dice,
 }
 
 /// One node's way in. Dropped, it is closed.
@@ -97,7 +94,7 @@ impl Links {
             rules: watch::Sender::default(),
             effect: Mutex::default(),
             origins: Origins::default(),
-            seed: AtomicU64::new(seed),
+            dice: Dice::new(seed),
         }))
     }
 
@@ -162,14 +159,6 @@ impl Shared {
         // The sender lives as long as `self`.
         let _ = rules.wait_for(|rules| !is_cut(rules)).await;
         waits
-    }
-
-    /// Any number, the same from the same seed if the order of events is.
-    fn random(&self) -> u64 {
-        let mut number = self.seed.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        number ^ (number >> 31)
     }
 
     async fn carry(

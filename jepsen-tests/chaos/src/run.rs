@@ -15,7 +15,7 @@ use crate::{
     nemesis::Nemesis,
     observer::observe,
     process::stator_program,
-    record::{Aftermath, Ending, Judged, Observation, Record},
+    record::{Aftermath, Ending, FaultRecord, Judged, Observation, Record},
     report,
     sdk::{AccessKey, SdkClient},
     timeline::during,
@@ -30,7 +30,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 
 /// How often clients look which nodes there are.
 const REFRESH: Duration = Duration::from_millis(500);
@@ -185,47 +185,110 @@ fn own_key() -> AccessKey {
     AccessKey { id: "AKIACHAOSROOT0000001".to_owned(), secret: "chaos-root-secret-0123456789abcdefghijkl".to_owned() }
 }
 
+/// What works on a cluster while it is broken.
+struct Load {
+    parts: Vec<Part>,
+    client: Arc<dyn Client>,
+    outside: Arc<Outside>,
+    history: Arc<History>,
+    file: Option<Arc<HistoryFile>>,
+}
+
+impl Load {
+    /// Makes the tables; nothing works on them yet.
+    async fn prepare(
+        arguments: &RunArgs,
+        prepared: &Prepared,
+        cluster: &Cluster,
+        started: Instant,
+    ) -> Result<Load, Error> {
+        let client: Arc<dyn Client> = Arc::new(SdkClient::new(endpoints(cluster).await?, &cluster.key));
+        let outside = Arc::new(Outside { started, dice: Dice::new(prepared.seed ^ 0xc11e) });
+        let file = arguments.history.as_deref().map(HistoryFile::create).transpose();
+        let file = file.map_err(Error::machine("write the history"))?.map(Arc::new);
+        let history = Arc::new(match file.clone() {
+            Some(file) => History::with_listener(move |line| file.write(line)),
+            None => History::default(),
+        });
+        let parts = parts(prepared, cluster.foreign.is_some());
+        for part in &parts {
+            let made = make_tables(&*client, &*outside, &part.workload.tables()).await;
+            made.map_err(Error::Cluster)?;
+        }
+        Ok(Load { parts, client, outside, history, file })
+    }
+
+    fn begin(&self, arguments: &RunArgs) -> Drive {
+        let pace = Pace { clients: arguments.clients, turns_per_second: arguments.rate, turns_max: TURNS_MAX };
+        Drive::begin(&self.parts, pace, &self.client, &self.outside, &self.history)
+    }
+
+    /// Why not everything could be read.
+    async fn last_reads(&self) -> Option<String> {
+        let deadline = Instant::now() + LAST_READS_MAX;
+        for part in &self.parts {
+            let session = session(1_000_000, &self.client, &self.outside, &self.history);
+            while let Err(error) = part.workload.last_reads(&session).await {
+                if Instant::now() >= deadline {
+                    return Some(format!("{}: {error:?}", part.name));
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+        None
+    }
+}
+
+/// Looks at the cluster until it is dropped.
+struct Observer {
+    task: JoinHandle<()>,
+    seen: Arc<Mutex<Vec<Observation>>>,
+}
+
+impl Observer {
+    /// `None`: only a cluster of Stator can be looked at.
+    fn begin(cluster: &Cluster, started: Instant) -> Option<Observer> {
+        if cluster.foreign.is_some() {
+            return None;
+        }
+        let seen: Arc<Mutex<Vec<Observation>>> = Arc::default();
+        let tell = {
+            let seen = seen.clone();
+            move |observation| seen.lock().unwrap_or_else(PoisonError::into_inner).push(observation)
+        };
+        let task = tokio::spawn(observe(cluster.plan.program.clone(), cluster.roster.clone(), started, tell));
+        Some(Observer { task, seen })
+    }
+
+    fn end(&self) -> Vec<Observation> {
+        self.task.abort();
+        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// Stops are as orderly as can be, whatever fails on the way.
 async fn carry_out(arguments: &RunArgs, prepared: Prepared) -> Result<Record, Error> {
     let stop = stopper();
     let mut notes = Vec::new();
     let mut cluster = form(arguments, &prepared, &mut notes).await?;
-    let key = match &prepared.system {
-        Some(_) => AccessKey { id: arguments.access_key.clone(), secret: arguments.secret_key.clone() },
-        None => own_key(),
-    };
-    let endpoints = endpoints(&cluster).await?;
-    let client: Arc<dyn Client> = Arc::new(SdkClient::new(endpoints, &key));
     let started = Instant::now();
-    let outside = Arc::new(Outside { started, dice: Dice::new(prepared.seed ^ 0xc11e) });
-    let file = arguments.history.as_deref().map(HistoryFile::create).transpose();
-    let file = file.map_err(Error::machine("write the history"))?.map(Arc::new);
-    let history = Arc::new(match file.clone() {
-        Some(file) => History::with_listener(move |line| file.write(line)),
-        None => History::default(),
-    });
-    let parts = parts(&prepared, cluster.foreign.is_some());
-    for part in &parts {
-        let made = make_tables(&*client, &*outside, &part.workload.tables()).await;
-        made.map_err(Error::Cluster)?;
-    }
+    let load = Load::prepare(arguments, &prepared, &cluster, started).await?;
     println!("{}: clients work for {} s, seed {}", described(&cluster), arguments.duration.as_secs(), prepared.seed);
-    let pace = Pace { clients: arguments.clients, turns_per_second: arguments.rate, turns_max: TURNS_MAX };
-    let drive = Drive::begin(&parts, pace, &client, &outside, &history);
-    let observations: Arc<Mutex<Vec<Observation>>> = Arc::default();
-    let observer = cluster.foreign.is_none().then(|| {
-        let seen = observations.clone();
-        let tell = move |observation| seen.lock().unwrap_or_else(PoisonError::into_inner).push(observation);
-        tokio::spawn(observe(cluster.plan.program.clone(), cluster.roster.clone(), started, tell))
-    });
+    let drive = load.begin(arguments);
+    let observer = Observer::begin(&cluster, started);
     let dice = Dice::new(prepared.seed);
     let mut nemesis =
         Nemesis { dice: &dice, started, ends: Instant::now() + arguments.duration, stop: stop.subscribe() };
-    let faults = nemesis
-        .run(&mut cluster, &arguments.faults, |fault| {
-            println!("{:>6.1} s  {}: {}", fault.begun_us as f64 / 1e6, fault.name, fault.description)
-        })
-        .await;
+    let tell = |fault: &FaultRecord| {
+        println!("{:>6.1} s  {}: {}", fault.begun_us as f64 / 1e6, fault.name, fault.description);
+    };
+    let faults = nemesis.run(&mut cluster, &arguments.faults, tell).await;
     let is_interrupted = *stop.borrow();
     let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let mut after = Aftermath::default();
@@ -234,19 +297,19 @@ async fn carry_out(arguments: &RunArgs, prepared: Prepared) -> Result<Record, Er
     }
     let is_full = drive.is_full();
     drive.end().await;
-    after.not_read = last_reads(&parts, &client, &outside, &history).await;
-    observer.iter().for_each(|observer| observer.abort());
+    after.not_read = load.last_reads().await;
+    let observations = observer.map(|observer| observer.end()).unwrap_or_default();
     let is_ours = cluster.foreign.is_none();
     if is_ours {
         aftermath::compare(&cluster, &mut after).await;
         aftermath::stop_and_check(&mut cluster, &mut after).await;
     }
+    let Load { parts, history, file, .. } = load;
     if let Some(Err(error)) = file.map(|file| file.close()) {
         notes.push(format!("the history could not be written to its end: {error}"));
     }
     let events = history.events();
     let judged = parts.iter().map(|part| Judged { workload: part.name.clone(), judgement: judge(part, &events) });
-    let observations = std::mem::take(&mut *observations.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Record {
         command: command(arguments, prepared.seed),
         seed: prepared.seed,
@@ -295,26 +358,6 @@ fn parts(prepared: &Prepared, is_foreign: bool) -> Vec<Part> {
         Some(Part { name: name.clone(), prefix: format!("{prefix}{name}"), workload: workload.into() })
     };
     prepared.workloads.iter().filter_map(part).collect()
-}
-
-/// Why not everything could be read.
-async fn last_reads(
-    parts: &[Part],
-    client: &Arc<dyn Client>,
-    outside: &Arc<Outside>,
-    history: &Arc<History>,
-) -> Option<String> {
-    let deadline = Instant::now() + LAST_READS_MAX;
-    for part in parts {
-        let session = session(1_000_000, client, outside, history);
-        while let Err(error) = part.workload.last_reads(&session).await {
-            if Instant::now() >= deadline {
-                return Some(format!("{}: {error:?}", part.name));
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    }
-    None
 }
 
 /// What to type to do the same again.

@@ -10,7 +10,7 @@ use crate::{
 };
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use stator_catalog::{ClusterIdentity, FIRST_NODE, NodeStart, Outcome, Secret};
+use stator_catalog::{Catalog, Change, ClusterIdentity, FIRST_NODE, NodeStart, Outcome, Secret};
 use stator_cluster::{AllSettings, Node, NodeParts};
 use stator_environment::{DiskError, Environment};
 use stator_gateway::{Authentication, Gateway, GatewayParts};
@@ -234,10 +234,15 @@ impl Cluster {
         if !self.removes.load(Ordering::Relaxed) {
             return nodes;
         }
-        let catalogs = nodes.iter().filter_map(|id| self.node(*id)).map(|node| node.catalog());
-        let Some(newest) = catalogs.max_by_key(|catalog| catalog.revision()) else { return nodes };
+        let Some(newest) = self.newest_catalog() else { return nodes };
         let is_joined = |id: &NodeId| newest.joined_nodes().any(|node| node.id == *id);
         nodes.into_iter().filter(is_joined).collect()
+    }
+
+    /// The newest catalog that a node knows; `None`: no node is up.
+    pub fn newest_catalog(&self) -> Option<Arc<Catalog>> {
+        let catalogs = self.nodes().into_iter().filter_map(|id| self.node(id)).map(|node| node.catalog());
+        catalogs.max_by_key(|catalog| catalog.revision())
     }
 
     /// Takes a node out of the cluster for good; its machine goes on until the end.
@@ -245,7 +250,7 @@ impl Cluster {
         let through = self.nodes().into_iter().find(|node| *node != id && self.node(*node).is_some());
         let node = through.and_then(|through| self.node(through)).ok_or("no node is up")?;
         self.removes.store(true, Ordering::Relaxed);
-        let change = stator_catalog::Change::RemoveNode { id };
+        let change = Change::RemoveNode { id };
         node.change(change, node.deadline(Duration::from_secs(10))).await.map(|_| ()).map_err(|error| error.to_string())
     }
 

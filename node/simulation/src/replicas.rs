@@ -10,8 +10,7 @@ use std::{ops::ControlFlow, sync::Arc};
 
 /// Where the replicas of some partition differ, as the newest catalog that a node knows has them.
 pub fn differences(cluster: &Cluster) -> Vec<String> {
-    let catalogs = cluster.nodes().into_iter().filter_map(|id| cluster.node(id)).map(|node| node.catalog());
-    let Some(catalog) = catalogs.max_by_key(|catalog| catalog.revision()) else {
+    let Some(catalog) = cluster.newest_catalog() else {
         return vec!["no node is up".to_owned()];
     };
     partitions(&catalog).flat_map(|partition| compare(cluster, partition)).collect()

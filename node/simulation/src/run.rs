@@ -11,8 +11,15 @@ use crate::{
 };
 use stator_cluster::AllSettings;
 use stator_workloads::{Counts, History, Session, Workload, judge, make_tables};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::runtime::{Builder, RngSeed};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::runtime::{Builder, RngSeed, Runtime};
 
 /// After all faults are healed everything must be readable, and replicas equal, within this time.
 const HEALED_WITHIN: Duration = Duration::from_secs(60);
@@ -64,14 +71,23 @@ pub struct Outcome {
 
 /// Runs a seed to its end.
 pub fn run(seed: u64, settings: &RunSettings) -> Outcome {
-    let runtime = Builder::new_current_thread()
+    runtime(seed).block_on(unfold(seed, settings))
+}
+
+/// One thread, whose time is simulated and whose choices come from the seed.
+pub fn runtime(seed: u64) -> Runtime {
+    Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .rng_seed(RngSeed::from_bytes(&seed.to_le_bytes()))
         .build()
-        .expect("a runtime without I/O can always be made");
-    runtime.block_on(unfold(seed, settings))
+        .expect("a runtime without I/O can always be made")
 }
+
+/// Numbers that the sessions of one workload may have.
+const SESSIONS_MAX: u64 = 100;
+/// Whose session reads everything once more.
+const LAST_READER: u64 = SESSIONS_MAX - 1;
 
 /// A workload with its history.
 struct Running {
@@ -139,11 +155,11 @@ async fn live(cluster: &Arc<Cluster>, mix: &Mix, workloads: &[Arc<Running>]) -> 
         let client = Client { cluster: cluster.clone(), number: 0 };
         make_tables(&client, &*world, &running.workload.tables()).await?;
     }
-    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let over = Arc::new(AtomicBool::new(false));
     let mut clients = Vec::new();
     for (at, running) in workloads.iter().enumerate() {
         for number in 0..mix.clients_each {
-            let session = session(cluster, running, 1 + number + 100 * at as u64);
+            let session = session(cluster, running, at, 1 + number);
             clients.push(tokio::spawn(work(running.clone(), session, world.clone(), over.clone())));
         }
     }
@@ -152,7 +168,7 @@ async fn live(cluster: &Arc<Cluster>, mix: &Mix, workloads: &[Arc<Running>]) -> 
         cluster.add(*rate).await?;
     }
     torment(cluster.clone(), &mix.faults).await;
-    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    over.store(true, Ordering::Relaxed);
     world.note(|| "everything heals".to_owned());
     heal(cluster);
     for client in clients {
@@ -161,7 +177,8 @@ async fn live(cluster: &Arc<Cluster>, mix: &Mix, workloads: &[Arc<Running>]) -> 
     settle(cluster, workloads).await
 }
 
-fn session(cluster: &Arc<Cluster>, running: &Running, number: u64) -> Session {
+fn session(cluster: &Arc<Cluster>, running: &Running, at: usize, number: u64) -> Session {
+    let number = number + SESSIONS_MAX * at as u64;
     Session {
         number,
         client: Arc::new(Client { cluster: cluster.clone(), number }),
@@ -170,8 +187,8 @@ fn session(cluster: &Arc<Cluster>, running: &Running, number: u64) -> Session {
     }
 }
 
-async fn work(running: Arc<Running>, session: Session, world: Arc<World>, over: Arc<std::sync::atomic::AtomicBool>) {
-    while !over.load(std::sync::atomic::Ordering::Relaxed) {
+async fn work(running: Arc<Running>, session: Session, world: Arc<World>, over: Arc<AtomicBool>) {
+    while !over.load(Ordering::Relaxed) {
         running.workload.turn(&session).await;
         let pause = world.throw(|dice| dice.between(Duration::ZERO, Duration::from_millis(60)));
         tokio::time::sleep(pause).await;
@@ -182,7 +199,7 @@ async fn work(running: Arc<Running>, session: Session, world: Arc<World>, over: 
 async fn settle(cluster: &Arc<Cluster>, workloads: &[Arc<Running>]) -> Result<(), String> {
     let world = &cluster.world;
     for (at, running) in workloads.iter().enumerate() {
-        let session = session(cluster, running, 99 + 100 * at as u64);
+        let session = session(cluster, running, at, LAST_READER);
         let healed_by = world.now() + HEALED_WITHIN;
         while let Err(failure) = running.workload.last_reads(&session).await {
             if world.now() > healed_by {
@@ -207,7 +224,7 @@ async fn settle(cluster: &Arc<Cluster>, workloads: &[Arc<Running>]) -> Result<()
         // A node whose disk failed last may have stopped only now. And a replica that starts hears what it missed when its group wakes.
         heal(cluster);
         for (at, running) in workloads.iter().enumerate() {
-            let _ = running.workload.last_reads(&session(cluster, running, 99 + 100 * at as u64)).await;
+            let _ = running.workload.last_reads(&session(cluster, running, at, LAST_READER)).await;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }

@@ -8,6 +8,7 @@ use stator_simulation::{
     cluster::Cluster,
     network::{Weather, Wires},
     replicas::differences,
+    run::runtime,
     world::World,
 };
 use std::{
@@ -15,19 +16,12 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::runtime::{Builder, RngSeed};
 
 /// In simulated time.
 const AMPLE: Duration = Duration::from_secs(600);
 
 fn simulate(seed: u64, test: impl AsyncFnOnce(Arc<Cluster>)) {
-    let runtime = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .rng_seed(RngSeed::from_bytes(&seed.to_le_bytes()))
-        .build()
-        .expect("a runtime without I/O can always be made");
-    runtime.block_on(async {
+    runtime(seed).block_on(async {
         let world = World::new(seed, false);
         let wires = Wires::new(world.clone(), Weather::default());
         test(Cluster::new(world, wires, AllSettings::default())).await;
@@ -93,7 +87,6 @@ fn an_empty_node_takes_over_from_a_dead_one_that_was_removed() {
 }
 
 #[test]
-#[ignore = "an open finding: see docs/consistency.md"]
 fn a_plan_whose_node_died_is_dropped_and_another_node_takes_over() {
     simulate(12, async |cluster| {
         grow(&cluster, 3).await;

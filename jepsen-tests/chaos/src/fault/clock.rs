@@ -44,7 +44,7 @@ impl Fault for Clock {
 
     fn inject<'a>(&'a mut self, cluster: &'a mut Cluster, dice: &'a Dice) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            self.place = Who::One.choose(cluster, dice).first().copied().unwrap_or(0);
+            self.place = Who::One.choose_one(cluster, dice);
             self.setting = dice.pick(self.choices).copied().unwrap_or("+0s");
             ClockControl::of(cluster.directory.path(), self.place).set(self.setting)
         })

@@ -1,7 +1,10 @@
 //! A bit that is not what was written. The node must refuse to start or stop when it meets it; it must never serve it. Then a
 //! new node takes its place, as its operator would have it.
 
-use super::{Fault, Who};
+use super::{
+    Fault, Who,
+    membership::{take_in, take_out},
+};
 use crate::{
     cluster::{Cluster, WHOLE_MAX},
     dice::Dice,
@@ -42,7 +45,7 @@ impl Fault for Corrupt {
         Box::pin(async move {
             // A second copy that is not whole yet would be one failure too many.
             cluster.wait_whole(WHOLE_MAX).await?;
-            self.place = Who::One.choose(cluster, dice).first().copied().unwrap_or(0);
+            self.place = Who::One.choose_one(cluster, dice);
             cluster.kill(self.place);
             self.file = damage(&cluster.nodes[self.place].data, dice)?;
             cluster.launch(self.place)?;
@@ -66,7 +69,8 @@ impl Fault for Corrupt {
             if let Some(status) = cluster.nodes[self.place].process.ended() {
                 self.outcome = format!("{}; it met it later and ended ({status})", self.outcome);
             }
-            super::membership::replace(cluster, self.place).await.map(|_| ())
+            take_out(cluster, self.place).await?;
+            take_in(cluster).await.map(|_| ())
         })
     }
 

@@ -37,7 +37,7 @@ impl Fault for Disk {
 
     fn inject<'a>(&'a mut self, cluster: &'a mut Cluster, dice: &'a Dice) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            self.place = Who::One.choose(cluster, dice).first().copied().unwrap_or(0);
+            self.place = Who::One.choose_one(cluster, dice);
             let control = DiskControl::of(cluster.directory.path(), self.place);
             self.hits_before = control.hits();
             control.set(self.mode)

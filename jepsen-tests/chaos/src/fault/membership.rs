@@ -16,18 +16,14 @@ pub(super) struct Join {
     replicas: u64,
 }
 
-/// Replicas on the node in that place, as the cluster tells it.
-fn replicas_of(cluster: &Cluster, place: usize) -> u64 {
-    let status = cluster.status().unwrap_or_default();
-    let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
-    let own = nodes.iter().find(|node| node["client_address"] == cluster.nodes[place].client_address.as_str());
-    own.and_then(|node| node["replicas"].as_u64()).unwrap_or(0)
+/// Kills a node, and takes it out for good.
+pub(super) async fn take_out(cluster: &mut Cluster, place: usize) -> Result<(), Error> {
+    cluster.kill(place);
+    cluster.remove(place).await
 }
 
-/// Kills a node, takes it out for good, and lets a new one join.
-pub(super) async fn replace(cluster: &mut Cluster, place: usize) -> Result<usize, Error> {
-    cluster.kill(place);
-    cluster.remove(place).await?;
+/// Lets a new node join, and waits until it has its replicas.
+pub(super) async fn take_in(cluster: &mut Cluster) -> Result<usize, Error> {
     let new = cluster.add().await?;
     cluster.start(new).await?;
     cluster.wait_whole(WHOLE_MAX).await?;
@@ -49,7 +45,7 @@ impl Fault for Join {
 
     fn heal<'a>(&'a mut self, cluster: &'a mut Cluster) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            self.replicas = replicas_of(cluster, self.place);
+            self.replicas = cluster.told_of(self.place).and_then(|node| node["replicas"].as_u64()).unwrap_or(0);
             cluster.wait_whole(WHOLE_MAX).await?;
             // In this order: it must end by itself when it hears that it is out.
             cluster.remove(self.place).await?;
@@ -79,18 +75,14 @@ impl Fault for Remove {
     fn inject<'a>(&'a mut self, cluster: &'a mut Cluster, dice: &'a Dice) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             cluster.wait_whole(WHOLE_MAX).await?;
-            self.place = Who::One.choose(cluster, dice).first().copied().unwrap_or(0);
-            cluster.kill(self.place);
-            cluster.remove(self.place).await
+            self.place = Who::One.choose_one(cluster, dice);
+            take_out(cluster, self.place).await
         })
     }
 
     fn heal<'a>(&'a mut self, cluster: &'a mut Cluster) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            let new = cluster.add().await?;
-            cluster.start(new).await?;
-            cluster.wait_whole(WHOLE_MAX).await?;
-            self.new = Some(new);
+            self.new = Some(take_in(cluster).await?);
             Ok(())
         })
     }

@@ -57,11 +57,11 @@ impl Network {
         let off = |place: usize| others(place).flat_map(move |other| [(place, other), (other, place)]).collect();
         match cut {
             Cut::Off(who) => {
-                let place = who.choose(cluster, dice).first().copied().unwrap_or(0);
+                let place = who.choose_one(cluster, dice);
                 (format!("{} is cut off from all others", named(&[place])), off(place))
             }
             Cut::OneWay => {
-                let place = Who::Leader.choose(cluster, dice).first().copied().unwrap_or(0);
+                let place = Who::Leader.choose_one(cluster, dice);
                 if dice.below(2) == 0 {
                     let pairs = others(place).map(|other| (place, other)).collect();
                     (format!("{} is heard by no other", named(&[place])), pairs)
@@ -90,6 +90,12 @@ impl Network {
         }
         Ok(())
     }
+}
+
+/// Heals the network, and tells what its trouble did.
+fn healed(cluster: &mut Cluster) -> Result<Option<String>, Error> {
+    cluster.heal_network()?;
+    Ok(cluster.network_effect())
 }
 
 impl Fault for Network {
@@ -128,8 +134,7 @@ impl Fault for Network {
 
     fn heal<'a>(&'a mut self, cluster: &'a mut Cluster) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            cluster.heal_network()?;
-            self.effect = cluster.network_effect();
+            self.effect = healed(cluster)?;
             Ok(())
         })
     }
@@ -161,7 +166,7 @@ impl Fault for LostReply {
     fn inject<'a>(&'a mut self, cluster: &'a mut Cluster, dice: &'a Dice) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             cluster.network_effect();
-            self.place = Who::One.choose(cluster, dice).first().copied().unwrap_or(0);
+            self.place = Who::One.choose_one(cluster, dice);
             cluster.lose_replies(self.place);
             Ok(())
         })
@@ -169,8 +174,7 @@ impl Fault for LostReply {
 
     fn heal<'a>(&'a mut self, cluster: &'a mut Cluster) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            cluster.heal_network()?;
-            self.effect = cluster.network_effect();
+            self.effect = healed(cluster)?;
             Ok(())
         })
     }

@@ -41,15 +41,7 @@ impl Fault for PowerCut {
     }
 
     fn heal<'a>(&'a mut self, cluster: &'a mut Cluster) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move {
-            for place in &self.places {
-                cluster.launch(*place)?;
-            }
-            for place in &self.places {
-                cluster.wait_ready(*place).await?;
-            }
-            Ok(())
-        })
+        Box::pin(async move { cluster.start_all(&self.places).await })
     }
 
     fn proof(&self) -> Option<String> {

@@ -42,16 +42,7 @@ impl Fault for Kill {
     }
 
     fn heal<'a>(&'a mut self, cluster: &'a mut Cluster) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move {
-            // All of them first: one alone may have to wait for the others.
-            for place in &self.places {
-                cluster.launch(*place)?;
-            }
-            for place in &self.places {
-                cluster.wait_ready(*place).await?;
-            }
-            Ok(())
-        })
+        Box::pin(async move { cluster.start_all(&self.places).await })
     }
 
     fn proof(&self) -> Option<String> {
@@ -186,7 +177,7 @@ impl Fault for Transfer {
 
     fn inject<'a>(&'a mut self, cluster: &'a mut Cluster, dice: &'a Dice) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            self.place = Who::Leader.choose(cluster, dice).first().copied().unwrap_or(0);
+            self.place = Who::Leader.choose_one(cluster, dice);
             self.findings.extend(stop(cluster, self.place).await);
             // Asked now: what comes on top of this fault may leave nobody who could lead.
             self.leads_now = cluster.leader().filter(|leader| *leader != self.place);

@@ -54,11 +54,11 @@ fn lateness(shared: &Shared, pair: Option<Pair>) -> Duration {
     let rule = shared.rule(pair);
     let mut late = rule.delay;
     if !rule.jitter.is_zero() {
-        late += rule.jitter.mul_f64((shared.random() % 1_000) as f64 / 1_000.0);
+        late += rule.jitter.mul_f64(shared.dice.below(1_000) as f64 / 1_000.0);
     }
     let mut repeat = REPEAT_AFTER;
     // What is sent again may be lost again.
-    while shared.random() % 1_000 < u64::from(rule.lost_per_mille.min(900)) {
+    while shared.dice.below(1_000) < u64::from(rule.lost_per_mille.min(900)) {
         shared.effect().lost_pieces += 1;
         late += repeat;
         repeat *= 2;

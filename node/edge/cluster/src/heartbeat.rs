@@ -88,9 +88,10 @@ impl Heartbeats {
             .network
             .call(node, Service::Catalog, encode(&Message::Heartbeat), self.settings.dead_after)
             .await;
-        if let Some(Answer::Alive) = reply.ok().and_then(|bytes| decode(&bytes)) {
+        if let Some(Answer::Alive { revision }) = reply.ok().and_then(|bytes| decode(&bytes)) {
             let at = self.client.environment.clock.elapsed();
             self.seen.lock().insert(node, Seen { at, is_told_dead: false });
+            self.client.copy.hear_of(revision);
         }
     }
 

@@ -33,11 +33,11 @@ async fn answer(client: &CatalogClient, host: &Host, message: Message) -> Answer
     match message {
         Message::Change(_) | Message::Revision => client.answer_as_leader(&message, ANSWER_MAX).await,
         Message::Watch { newer_than } => {
-            client.copy.reaches(newer_than + 1, WAIT_MAX).await;
+            client.copy.reaches(newer_than.saturating_add(1), WAIT_MAX).await;
             let catalog = client.copy.catalog();
             Answer::Catalog((catalog.revision() > newer_than).then(|| catalog.encode()))
         }
-        Message::Heartbeat => Answer::Alive,
+        Message::Heartbeat => Answer::Alive { revision: client.copy.revision() },
         Message::Report => Answer::Report(report(client, host)),
         Message::Insights { table } => Answer::Insights(host.insights(table)),
         Message::ChangeMembers { partition, members } => match group(client, host, partition) {

@@ -1,4 +1,4 @@
-//! How what the operating system and RocksDB say becomes a [`DiskError`].
+//! How what the operating system says becomes a [`DiskError`].
 
 use stator_environment::DiskError;
 use std::{io, path::Path};
@@ -18,14 +18,5 @@ pub(crate) fn file_error(action: &'static str, path: &Path, error: &io::Error) -
             DiskError::Failed { action, reason: format!("{}: {reason}", path.display()) }
         }
         other => other,
-    }
-}
-
-/// RocksDB gives its kinds of errors as the first words of a text.
-pub(crate) fn rocksdb_error(action: &'static str, error: &rocksdb::Error) -> DiskError {
-    match error.kind() {
-        rocksdb::ErrorKind::Corruption => DiskError::Damaged(format!("{action}: {error}")),
-        rocksdb::ErrorKind::IOError if error.as_ref().contains("No space left on device") => DiskError::Full { action },
-        _ => DiskError::Failed { action, reason: error.to_string() },
     }
 }

@@ -8,11 +8,13 @@ mod error;
 pub mod memory;
 mod metrics;
 mod raft_log;
+#[cfg(feature = "rocksdb")]
 mod rows;
 mod settings;
 
 pub use directory::{DataDirectory, DirectoryError};
 pub use metrics::LogMetrics;
 pub use raft_log::{FailureHook, FileLog, fuzz};
+#[cfg(feature = "rocksdb")]
 pub use rows::{RocksRows, RowsMemory};
 pub use settings::{Durability, Settings};

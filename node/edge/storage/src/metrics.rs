@@ -1,17 +1,12 @@
-//! What storage tells about itself.
+//! What the Raft log tells about itself.
 
-use crate::rows::RowsFigures;
 use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{
-        MetricType,
-        gauge::{ConstGauge, Gauge},
+        gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
 };
-use std::{fmt, sync::Weak};
 
 /// Figures of the Raft log. Clones share them.
 #[derive(Clone, Debug)]
@@ -49,25 +44,5 @@ impl LogMetrics {
         registry.register("log_segments", "Segment files of the Raft log", metrics.segments.clone());
         registry.register("log_size_bytes", "Bytes of the Raft log on disk", metrics.size_bytes.clone());
         metrics
-    }
-}
-
-/// Asks the rows for their figures whenever the metrics are read.
-pub(crate) struct RowsCollector(pub(crate) Weak<dyn RowsFigures>);
-
-impl fmt::Debug for RowsCollector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RowsCollector")
-    }
-}
-
-impl Collector for RowsCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let Some(rows) = self.0.upgrade() else { return Ok(()) };
-        for (name, help, value) in rows.figures() {
-            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
-        }
-        Ok(())
     }
 }

@@ -3,13 +3,17 @@
 //! Flushes are atomic over all families, so what a crash leaves is a prefix of the batches. A block is checked when it is
 //! read from disk; a changed one is `Damaged`.
 
+mod error;
+mod metrics;
 mod options;
 
 #[cfg(test)]
 mod tests;
 
-use crate::{error::rocksdb_error, metrics::RowsCollector, settings::Settings};
+use crate::settings::Settings;
 use bytes::Bytes;
+use error::rocksdb_error;
+use metrics::RowsCollector;
 use options::Budget;
 use prometheus_client::registry::Registry;
 use rocksdb::{ColumnFamily, DB, FlushOptions, Range, ReadOptions, ReadTier, Snapshot, WriteOptions};

@@ -22,6 +22,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(20);
 pub(crate) struct Seat {
     pub group: Group,
     pub machine: Arc<CatalogMachine>,
+    /// The first revision of the catalog known to give this node the seat.
+    pub since: u64,
 }
 
 pub(crate) struct CatalogClient {

@@ -2,18 +2,30 @@
 
 use parking_lot::RwLock;
 use stator_catalog::Catalog;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::watch;
 
 /// A node's copy. It only goes forward.
 pub struct Copy {
     catalog: RwLock<Arc<Catalog>>,
     revision: watch::Sender<u64>,
+    /// The newest revision that any node told of.
+    heard: AtomicU64,
 }
 
 impl Copy {
     pub(crate) fn new() -> Arc<Copy> {
-        Arc::new(Copy { catalog: RwLock::new(Arc::new(Catalog::default())), revision: watch::Sender::new(0) })
+        Arc::new(Copy {
+            catalog: RwLock::new(Arc::new(Catalog::default())),
+            revision: watch::Sender::new(0),
+            heard: AtomicU64::new(0),
+        })
     }
 
     /// The catalog of now.
@@ -23,6 +35,16 @@ impl Copy {
 
     pub(crate) fn revision(&self) -> u64 {
         *self.revision.borrow()
+    }
+
+    /// Another node has a catalog of this revision.
+    pub(crate) fn hear_of(&self, revision: u64) {
+        self.heard.fetch_max(revision, Ordering::Relaxed);
+    }
+
+    /// The newest revision that there is, as far as it was heard of.
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Changes whenever the catalog does.

@@ -5,6 +5,7 @@
 use super::copy::Copy;
 use bytes::Bytes;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use stator_catalog::{Catalog, CatalogRefusal, Outcome, decode_change};
 use stator_consensus::{Applied, Committed, Digest, LogPosition, SnapshotSink, SnapshotSource, StateMachine};
 use stator_environment::{Direction, DiskError, Family, KeyRange, Rows, WriteBatch};
@@ -22,7 +23,7 @@ mod tag {
     pub const SNAPSHOT: u8 = 200;
     pub const JOURNAL: u8 = 201;
     pub const APPLIED: u8 = 202;
-    /// Which replica of the catalog this node has.
+    /// Which replica of the catalog this node has, and since when.
     pub const SEAT: u8 = 203;
 }
 
@@ -35,6 +36,15 @@ fn key(tag: u8, rest: &[u8]) -> Bytes {
 
 fn journal_range() -> KeyRange {
     KeyRange { start: key(tag::JOURNAL, &[]), end: Some(key(tag::JOURNAL + 1, &[])) }
+}
+
+/// A node's place in the catalog's group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub replica: ReplicaId,
+    /// The first revision of the catalog known to give it. After a loss of power the catalog here may be older, and knows nothing
+    /// of it: that takes no place away.
+    pub since: u64,
 }
 
 struct State {
@@ -68,20 +78,18 @@ impl CatalogMachine {
         self.state.lock().catalog.revision()
     }
 
-    /// This node's replica of the catalog, if it ever had one.
-    pub fn seat(rows: &dyn Rows) -> Result<Option<ReplicaId>, DiskError> {
+    /// This node's place, if it ever had one.
+    pub fn place(rows: &dyn Rows) -> Result<Option<Place>, DiskError> {
         let Some(stored) = rows.get(Family::State, &key(tag::SEAT, &[]))? else { return Ok(None) };
-        match <[u8; 8]>::try_from(&stored[..]) {
-            Ok(id) => Ok(Some(ReplicaId(u64::from_be_bytes(id)))),
-            Err(_) => Err(DiskError::Damaged("the row with the catalog's seat is unreadable".to_owned())),
-        }
+        let damaged = |_| DiskError::Damaged("the row with the catalog's seat is unreadable".to_owned());
+        postcard::from_bytes(&stored).map(Some).map_err(damaged)
     }
 
     /// Durable when it returns: a replica must be found again after a crash, whatever of its state was flushed by then. Else a
     /// cluster that loses power as a whole would wait for the votes of nodes that do not know that they have one.
-    pub fn remember_seat(rows: &dyn Rows, replica: ReplicaId) -> Result<(), DiskError> {
+    pub fn remember_place(rows: &dyn Rows, place: Place) -> Result<(), DiskError> {
         let mut batch = WriteBatch::default();
-        batch.put(Family::State, key(tag::SEAT, &[]), replica.0.to_be_bytes().to_vec());
+        batch.put(Family::State, key(tag::SEAT, &[]), postcard::to_stdvec(&place).expect("memory takes it"));
         rows.write(batch)?;
         rows.flush()
     }

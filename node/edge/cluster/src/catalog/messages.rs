@@ -37,7 +37,10 @@ pub(crate) enum Answer {
     },
     Revision(u64),
     Catalog(Option<Vec<u8>>),
-    Alive,
+    /// With the revision of the catalog as this node knows it.
+    Alive {
+        revision: u64,
+    },
     Report(Report),
     Done,
     /// Ask the leader, if one is known.

@@ -2,20 +2,22 @@
 
 use super::{
     client::{CatalogClient, Seat},
-    machine::CatalogMachine,
+    machine::{CatalogMachine, Place},
     messages::{Answer, Message, decode, encode},
 };
 use crate::error::ClusterError;
 use stator_catalog::{Catalog, FIRST_NODE, FIRST_REPLICA};
 use stator_consensus::Groups;
 use stator_environment::{Rows, Service};
-use stator_item::{NodeId, PartitionId, ReplicaId};
+use stator_item::{NodeId, PartitionId};
 use std::{sync::Arc, time::Duration};
 
 /// One question; the other side waits half as long for something new.
 const ASK_MAX: Duration = Duration::from_secs(4);
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(2);
 const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// For so long a seat may leave this node with a copy older than another node's.
+const FED_WITHIN: Duration = Duration::from_secs(2);
 
 pub(crate) struct Watching {
     pub client: Arc<CatalogClient>,
@@ -29,21 +31,21 @@ impl Watching {
         let machine = CatalogMachine::open(self.rows.clone(), self.client.copy.clone())?;
         let catalog = self.client.copy.catalog();
         let is_founder = self.client.node == FIRST_NODE && catalog.identity().is_none();
-        let replica = match CatalogMachine::seat(&*self.rows)? {
-            None if is_founder => Some(FIRST_REPLICA),
-            None => own_replica(&catalog, self.client.node),
-            seat => seat,
+        let place = match CatalogMachine::place(&*self.rows)? {
+            None if is_founder => Some(Place { replica: FIRST_REPLICA, since: 1 }),
+            None => own_place(&catalog, self.client.node),
+            place => place,
         };
-        if let Some(replica) = replica {
-            self.take_seat(machine, replica).await?;
+        if let Some(place) = place {
+            self.take_seat(machine, place).await?;
         }
         Ok(())
     }
 
-    async fn take_seat(&self, machine: Arc<CatalogMachine>, replica: ReplicaId) -> Result<(), ClusterError> {
-        CatalogMachine::remember_seat(&*self.rows, replica)?;
-        let group = self.groups.open(PartitionId::CATALOG, replica, machine.clone()).await?;
-        *self.client.seat.write() = Some(Seat { group, machine });
+    async fn take_seat(&self, machine: Arc<CatalogMachine>, place: Place) -> Result<(), ClusterError> {
+        CatalogMachine::remember_place(&*self.rows, place)?;
+        let group = self.groups.open(PartitionId::CATALOG, place.replica, machine.clone()).await?;
+        *self.client.seat.write() = Some(Seat { group, machine, since: place.since });
         Ok(())
     }
 
@@ -58,8 +60,15 @@ impl Watching {
                 if !self.ask().await {
                     self.client.environment.sleep(RETRY_AFTER).await;
                 }
-            } else if changes.changed().await.is_err() {
-                return;
+                continue;
+            }
+            let heard = self.client.copy.heard();
+            match self.client.environment.timeout(FED_WITHIN, changes.changed()).await {
+                Some(Ok(())) => {}
+                Some(Err(_)) => return,
+                // Whoever was taken out of the group is not told so by the group.
+                None if self.client.copy.revision() < heard => _ = self.ask().await,
+                None => {}
             }
         }
     }
@@ -67,14 +76,16 @@ impl Watching {
     /// The seat follows what the catalog says.
     async fn keep_seat(&self) -> Result<(), ClusterError> {
         let catalog = self.client.copy.catalog();
-        let wanted = own_replica(&catalog, self.client.node);
-        let seat = self.client.seat();
-        match (seat, wanted) {
-            (None, Some(replica)) => {
+        let wanted = own_place(&catalog, self.client.node);
+        match (self.client.seat(), wanted) {
+            (None, Some(place)) => {
                 let machine = CatalogMachine::open(self.rows.clone(), self.client.copy.clone())?;
-                self.take_seat(machine, replica).await
+                self.take_seat(machine, place).await
             }
-            (Some(seat), wanted) if catalog.identity().is_some() && wanted != Some(seat.group.replica()) => {
+            (Some(seat), wanted)
+                if catalog.revision() >= seat.since
+                    && wanted.map(|place| place.replica) != Some(seat.group.replica()) =>
+            {
                 *self.client.seat.write() = None;
                 seat.group.close().await;
                 CatalogMachine::forget(&*self.rows)?;
@@ -115,9 +126,10 @@ impl Watching {
     }
 }
 
-/// This node's replica of the catalog, as members or plan say.
-fn own_replica(catalog: &Catalog, node: NodeId) -> Option<ReplicaId> {
+/// This node's place in the catalog's group, as its members or the plan for them say.
+fn own_place(catalog: &Catalog, node: NodeId) -> Option<Place> {
     let planned = catalog.plan(PartitionId::CATALOG).map(|plan| plan.members.as_slice()).unwrap_or_default();
     let members = catalog.partition(PartitionId::CATALOG).map(|group| group.members.as_slice()).unwrap_or_default();
-    members.iter().chain(planned).find(|member| member.node == node).map(|member| member.replica)
+    let own = members.iter().chain(planned).find(|member| member.node == node)?;
+    Some(Place { replica: own.replica, since: catalog.revision() })
 }
