@@ -95,7 +95,11 @@ class Node:
 
     def status(self):
         """`stator status --json`, as an operator on this machine sees it."""
-        command = [binary(), "status", "--json", "--data", str(self.data)]
+        return self.ask("status")
+
+    def ask(self, *command):
+        """What the program tells of this node, or of its cluster, as JSON; None if it cannot."""
+        command = [binary(), *command, "--json", "--data", str(self.data)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
         return json.loads(done.stdout) if done.returncode == 0 else None
 

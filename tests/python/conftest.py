@@ -63,6 +63,23 @@ def hash_value(request):
     return {"S": f"{request.node.name}-{next(NUMBERS)}"}
 
 
+@pytest.fixture
+def key(hash_value):
+    """The key of one test's own item in the shared table."""
+    return {"h": hash_value, "r": {"N": "1"}}
+
+
+@pytest.fixture
+def stored(client, shared_table, key):
+    """Asks for what is stored under `key`, the key left out."""
+
+    def stored():
+        item = client.get_item(TableName=shared_table, Key=key, ConsistentRead=True).get("Item")
+        return item and {name: value for name, value in item.items() if name not in key}
+
+    return stored
+
+
 def create_table(client, name, **more):
     """`h` (string), `r` (number), and a local index by `l` (string) that holds all attributes."""
     arguments = {

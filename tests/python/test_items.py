@@ -22,25 +22,11 @@ EVERY_TYPE = {
 
 
 @pytest.fixture
-def key(hash_value):
-    return {"h": hash_value, "r": {"N": "1"}}
-
-
-@pytest.fixture
 def put(client, shared_table, key):
     def put(**attributes):
         client.put_item(TableName=shared_table, Item=key | attributes)
 
     return put
-
-
-@pytest.fixture
-def stored(client, shared_table, key):
-    def stored():
-        item = client.get_item(TableName=shared_table, Key=key, ConsistentRead=True).get("Item")
-        return item and {name: value for name, value in item.items() if name not in key}
-
-    return stored
 
 
 def same(item):

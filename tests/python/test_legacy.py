@@ -8,11 +8,6 @@ MIXED = "Can not use both expression and non-expression parameters in the same r
 
 
 @pytest.fixture
-def key(hash_value):
-    return {"h": hash_value, "r": {"N": "1"}}
-
-
-@pytest.fixture
 def here(client, shared_table, key):
     """An operation on the item; the item's key and table are given."""
 
@@ -24,15 +19,6 @@ def here(client, shared_table, key):
         return getattr(client, operation)(TableName=shared_table, **arguments)
 
     return here
-
-
-@pytest.fixture
-def stored(client, shared_table, key):
-    def stored():
-        item = client.get_item(TableName=shared_table, Key=key, ConsistentRead=True).get("Item")
-        return item and {name: value for name, value in item.items() if name not in key}
-
-    return stored
 
 
 def test_expected_decides_over_a_put(here, stored):

@@ -44,6 +44,35 @@ def test_what_one_node_writes_the_others_read(three_nodes, table_name):
     clients[1].delete_table(TableName=table_name)
 
 
+def test_insights_are_gathered_from_all_nodes(three_nodes, table_name):
+    client = three_nodes.client()
+    create_table(client, table_name)
+    assert three_nodes.nodes[1].ask("insights", table_name) is None, "not enabled"
+    client.update_contributor_insights(TableName=table_name, ContributorInsightsAction="ENABLE")
+    keys = [{"h": {"S": f"h{number}"}, "r": {"N": "0"}} for number in range(8)]
+
+    def are_all_counted():
+        """The replicas begin to count when their node hears of it."""
+        for key in keys:
+            client.put_item(TableName=table_name, Item=key)
+        told = three_nodes.nodes[1].ask("insights", table_name, "--top", "100")
+        assert told["silent_nodes"] == []
+        items = {item["key"]["h"]["S"]: item["requests"] for item in told["accessed_items"]}
+        return items if len(items) == len(keys) else None
+
+    before = clusters.wait_until(are_all_counted, what="counts of all keys")
+    gets = max(before.values()) - before["h3"] + 5
+    for _ in range(gets):
+        three_nodes.client(node=2).get_item(TableName=table_name, Key=keys[3], ConsistentRead=True)
+    # Each node tells the same, whichever partitions it leads.
+    for node in three_nodes.nodes:
+        told = node.ask("insights", table_name, "--top", "1")
+        (hottest,) = told["accessed_items"]
+        assert (hottest["key"], hottest["requests"]) == (keys[3], before["h3"] + gets)
+        assert told["accessed_partition_keys"][0]["key"] == {"h": {"S": "h3"}}
+    client.delete_table(TableName=table_name)
+
+
 class Writer(threading.Thread):
     """Writes one item after the other, moves on to another node after an error, and remembers what was acknowledged."""
 

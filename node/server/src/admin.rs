@@ -1,5 +1,6 @@
 //! Administration over the Unix socket in the data directory: whoever may open it administers the cluster.
 
+mod insights;
 mod socket;
 mod status;
 
@@ -12,9 +13,9 @@ use stator_environment::Environment;
 use stator_item::NodeId;
 use stator_proto::admin::{
     CreateKeyReply, CreateKeyRequest, DeleteKeyReply, DeleteKeyRequest, Digest, DigestsReply, DigestsRequest,
-    DisableKeyReply, DisableKeyRequest, DiscoverReply, DiscoverRequest, JoinSecretReply, JoinSecretRequest, Key,
-    ListKeysReply, ListKeysRequest, ListNodesReply, ListNodesRequest, RemoveNodeReply, RemoveNodeRequest, StatusReply,
-    StatusRequest, admin_server, key,
+    DisableKeyReply, DisableKeyRequest, DiscoverReply, DiscoverRequest, InsightsReply, InsightsRequest,
+    JoinSecretReply, JoinSecretRequest, Key, ListKeysReply, ListKeysRequest, ListNodesReply, ListNodesRequest,
+    RemoveNodeReply, RemoveNodeRequest, StatusReply, StatusRequest, admin_server, key,
 };
 use stator_storage::RocksRows;
 use stator_transport::JoinSecret;
@@ -50,6 +51,10 @@ impl Administration {
 impl admin_server::Admin for Administration {
     async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
         Ok(Response::new(self.report(request.into_inner()).await))
+    }
+
+    async fn insights(&self, request: Request<InsightsRequest>) -> Result<Response<InsightsReply>, Status> {
+        self.insights_of(request.into_inner()).await.map(Response::new)
     }
 
     async fn list_keys(&self, _request: Request<ListKeysRequest>) -> Result<Response<ListKeysReply>, Status> {

@@ -37,6 +37,7 @@ pub struct Blueprint {
     pub memory: Size,
     pub storage: stator_storage::Settings,
     pub partitions: Option<u64>,
+    pub tables_max: Option<u64>,
     pub authentication: Authentication,
     pub tls: Option<TlsSettings>,
 }
@@ -136,6 +137,7 @@ async fn start(blueprint: Blueprint) -> Result<Running, ServerError> {
     }
     let mut settings = AllSettings::default();
     settings.cluster.partitions_of_new_table = blueprint.partitions;
+    settings.cluster.tables_max = blueprint.tables_max;
     let parts = NodeParts {
         node: standing.member.node(),
         start: standing.node_start(addresses, blueprint.zone.clone()),

@@ -3,6 +3,7 @@
 pub mod check;
 mod connection;
 mod dev;
+mod insights;
 mod join_secret;
 mod keys;
 mod nodes;
@@ -24,6 +25,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, ServerError> {
         Command::Nodes { command, target } => ask(nodes::run(command, target)),
         Command::JoinSecret { target } => ask(join_secret::run(target)),
         Command::Status { target, json } => ask(status::run(target, json)),
+        Command::Insights { table, target, top, json } => ask(insights::run(target, table, top, json)),
         Command::Check(arguments) => return check::run(&arguments),
         Command::Bench(arguments) => return Ok(stator_client::bench::run(*arguments)),
     }?;

@@ -56,6 +56,18 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Which keys of a table are asked for most, while it has Contributor Insights enabled
+    Insights {
+        table: String,
+        #[command(flatten)]
+        target: Target,
+        /// Keys of each list
+        #[arg(long, default_value = "10", value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=100))]
+        top: u64,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Reads all data of a node that is stopped, and tells what is wrong with it
     Check(crate::commands::check::CheckArgs),
     /// Measures nodes under load, and other systems beside them
@@ -137,6 +149,9 @@ pub struct StartSettings {
     /// Partitions of a new table [default: as many as DynamoDB would give it, on one node 1]
     #[arg(long, env = "STATOR_PARTITIONS", value_name = "COUNT", help_heading = "Data", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub partitions: Option<u64>,
+    /// Most tables of the cluster; give all nodes the same [default: 2500, as DynamoDB]
+    #[arg(long, env = "STATOR_TABLES_MAX", value_name = "COUNT", help_heading = "Data", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub tables_max: Option<u64>,
 
     /// Where clients reach the node
     #[arg(long, env = "STATOR_LISTEN", default_value = "127.0.0.1:8000", value_name = "HOST:PORT", help_heading = "Clients", value_parser = address)]

@@ -103,7 +103,8 @@ pub async fn create_table(cluster: &Cluster, through: NodeId, name: &str) -> Res
         sse: None,
         tags: BTreeMap::new(),
     };
-    let change = Change::CreateTable { table: Box::new(table), partitions: Some(2), avoid: Vec::new() };
+    let change =
+        Change::CreateTable { table: Box::new(table), partitions: Some(2), tables_max: None, avoid: Vec::new() };
     let deadline = node.deadline(Duration::from_secs(30));
     node.change(change, deadline).await.map_err(|error| error.to_string())?;
     let active = node

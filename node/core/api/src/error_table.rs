@@ -25,6 +25,9 @@ pub enum ApiError {
     CollectionFull,
     #[error("{0}")]
     ResourceNotFound(String),
+    /// What operations on backups say where others say that a resource was not found.
+    #[error("{0}")]
+    TableNotFound(String),
     #[error("{0}")]
     ResourceInUse(String),
     #[error("{0}")]
@@ -157,6 +160,10 @@ impl From<CatalogRefusal> for ApiError {
     }
 }
 
+/// What somebody gets who does not speak the protocol at all (another method, path or content type): status and body, which
+/// is no JSON.
+pub const NOT_THE_PROTOCOL: (u16, &str) = (404, "<UnknownOperationException/>\n");
+
 macro_rules! dynamodb {
     ($name:literal) => {
         concat!("com.amazonaws.dynamodb.v20120810#", $name)
@@ -248,6 +255,7 @@ impl From<ApiError> for Wire {
                 Wire::new(400, dynamodb!("ItemCollectionSizeLimitExceededException"), "Collection size exceeded.")
             }
             ApiError::ResourceNotFound(text) => Wire::new(400, dynamodb!("ResourceNotFoundException"), text),
+            ApiError::TableNotFound(text) => Wire::new(400, dynamodb!("TableNotFoundException"), text),
             ApiError::ResourceInUse(text) => Wire::new(400, dynamodb!("ResourceInUseException"), text),
             ApiError::LimitExceeded(text) => Wire::new(400, dynamodb!("LimitExceededException"), text),
             ApiError::MissingAuthenticationToken => Wire::new(
@@ -302,6 +310,7 @@ mod tests {
             ),
             (ApiError::UnknownOperation, 400, service("UnknownOperationException", "")),
             (ApiError::ResourceNotFound(text()), 400, dynamodb("ResourceNotFoundException", r#""message":"why""#)),
+            (ApiError::TableNotFound(text()), 400, dynamodb("TableNotFoundException", r#""message":"why""#)),
             (ApiError::ResourceInUse(text()), 400, dynamodb("ResourceInUseException", r#""message":"why""#)),
             (ApiError::LimitExceeded(text()), 400, dynamodb("LimitExceededException", r#""message":"why""#)),
             (

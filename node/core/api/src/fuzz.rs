@@ -3,8 +3,9 @@
 use crate::error_table::ApiError;
 use crate::operation::{
     BatchExecuteStatement, BatchGetItem, BatchWriteItem, ChangeTags, CreateTable, DeleteItem, DeleteTable,
-    DescribeEndpoints, DescribeLimits, DescribeTable, ExecuteStatement, Execution, GetItem, ListTables, ListTags,
-    ManyItems, OneItem, Operation, PutItem, Query, Scan, Tables, UpdateItem, UpdateTable,
+    DescribeContinuousBackups, DescribeContributorInsights, DescribeEndpoints, DescribeLimits, DescribeTable,
+    DescribeTimeToLive, ExecuteStatement, Execution, GetItem, ListContributorInsights, ListTables, ListTags, ManyItems,
+    OneItem, Operation, PutItem, Query, Scan, Tables, UpdateContributorInsights, UpdateItem, UpdateTable,
 };
 use stator_catalog::{
     Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, TableClass, TableDescription, TableStatus,
@@ -53,6 +54,11 @@ pub fn parse_any(target: &str, body: &[u8]) -> Result<Vec<Command>, ApiError> {
         Operation::DescribeLimits => DescribeLimits::parse(body).map(nothing),
         Operation::DescribeTable => DescribeTable::parse(body).map(nothing),
         Operation::ListTables => ListTables::parse(body).map(nothing),
+        Operation::DescribeContinuousBackups => DescribeContinuousBackups::parse(body).map(nothing),
+        Operation::DescribeTimeToLive => DescribeTimeToLive::parse(body).map(nothing),
+        Operation::UpdateContributorInsights => UpdateContributorInsights::parse(body).map(nothing),
+        Operation::DescribeContributorInsights => DescribeContributorInsights::parse(body).map(nothing),
+        Operation::ListContributorInsights => ListContributorInsights::parse(body).map(nothing),
         Operation::ListTagsOfResource => ListTags::parse(body).map(nothing),
         Operation::TagResource => ChangeTags::parse_tag(body).map(nothing),
         Operation::UntagResource => ChangeTags::parse_untag(body).map(nothing),

@@ -7,12 +7,15 @@ mod attributes;
 pub mod batch_execute_statement;
 pub mod batch_get_item;
 pub mod batch_write_item;
+pub mod contributor_insights;
 pub mod create_table;
 pub mod delete_item;
 pub mod delete_table;
+pub mod describe_continuous_backups;
 pub mod describe_endpoints;
 pub mod describe_limits;
 pub mod describe_table;
+pub mod describe_time_to_live;
 pub mod execute_statement;
 mod expressions;
 pub mod get_item;
@@ -41,12 +44,15 @@ mod write;
 pub use batch_execute_statement::{BatchExecuteStatement, FoundTables};
 pub use batch_get_item::BatchGetItem;
 pub use batch_write_item::BatchWriteItem;
+pub use contributor_insights::{DescribeContributorInsights, ListContributorInsights, UpdateContributorInsights};
 pub use create_table::CreateTable;
 pub use delete_item::DeleteItem;
 pub use delete_table::DeleteTable;
+pub use describe_continuous_backups::DescribeContinuousBackups;
 pub use describe_endpoints::DescribeEndpoints;
 pub use describe_limits::DescribeLimits;
 pub use describe_table::DescribeTable;
+pub use describe_time_to_live::DescribeTimeToLive;
 pub use execute_statement::{ExecuteStatement, Execution};
 pub use get_item::GetItem;
 pub use list_tables::ListTables;
@@ -100,11 +106,15 @@ operations! {
     CreateTable,
     DeleteItem,
     DeleteTable,
+    DescribeContinuousBackups,
+    DescribeContributorInsights,
     DescribeEndpoints,
     DescribeLimits,
     DescribeTable,
+    DescribeTimeToLive,
     ExecuteStatement,
     GetItem,
+    ListContributorInsights,
     ListTables,
     ListTagsOfResource,
     PutItem,
@@ -112,6 +122,7 @@ operations! {
     Scan,
     TagResource,
     UntagResource,
+    UpdateContributorInsights,
     UpdateItem,
     UpdateTable,
 }

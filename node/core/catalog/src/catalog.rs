@@ -5,7 +5,7 @@ use crate::{
     cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeState},
     partition::PartitionDescription,
     routing::Routing,
-    table::TableDescription,
+    table::{ContributorInsights, TableDescription},
 };
 use serde::{Deserialize, Serialize};
 use stator_item::{NodeId, PartitionId, ReplicaId, TableId};
@@ -34,6 +34,8 @@ pub struct Catalog {
     pub(crate) nodes: BTreeMap<NodeId, NodeDescription>,
     pub(crate) join_tokens: BTreeMap<JoinTokenHash, Option<u64>>,
     pub(crate) tables: BTreeMap<TableId, Arc<TableDescription>>,
+    /// Of tables that have or once had them.
+    pub(crate) insights: BTreeMap<TableId, ContributorInsights>,
     pub(crate) partitions: BTreeMap<PartitionId, Arc<PartitionDescription>>,
     pub(crate) plans: BTreeMap<PartitionId, Plan>,
     pub(crate) lost_replicas: BTreeSet<ReplicaId>,
@@ -80,6 +82,11 @@ impl Catalog {
             None => Bound::Unbounded,
         };
         self.names.range((from, Bound::Unbounded)).map(|(name, _)| name.as_str())
+    }
+
+    /// A table's Contributor Insights; `None`: it never had any.
+    pub fn insights(&self, table: TableId) -> Option<&ContributorInsights> {
+        self.insights.get(&table)
     }
 
     /// The partition of that id; the catalog's own group is one of them.

@@ -5,8 +5,8 @@ use crate::{
     partition::{Member, Role},
     secret::Secret,
     table::{
-        IndexProjection, KeyAttribute, KeySchema, OnDemandThroughput, Sse, TableClass, TableDescription, TableStatus,
-        Throughput,
+        IndexProjection, InsightsMode, KeyAttribute, KeySchema, OnDemandThroughput, Sse, TableClass, TableDescription,
+        TableStatus, Throughput,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,8 @@ pub enum Change {
         table: Box<TableSpec>,
         /// A setting that overrides what DynamoDB would give.
         partitions: Option<u64>,
+        /// A setting that overrides [`TABLES_MAX`](crate::TABLES_MAX).
+        tables_max: Option<u64>,
         /// Nodes that were not heard of lately: taken last.
         avoid: Vec<NodeId>,
     },
@@ -80,6 +82,11 @@ pub enum Change {
         table: String,
         set: BTreeMap<String, String>,
         remove: Vec<String>,
+    },
+    /// Contributor Insights of a table; `None`: disabled.
+    ChangeInsights {
+        table: String,
+        mode: Option<InsightsMode>,
     },
     /// Gives ids to replicas that a partition shall get.
     PlanMembers(MembersPlan),
@@ -139,6 +146,7 @@ impl Change {
             | Change::TableReady { .. }
             | Change::TableGone { .. }
             | Change::ChangeTags { .. }
+            | Change::ChangeInsights { .. }
             | Change::DropPlan { .. }
             | Change::PartitionChanged { .. }
             | Change::ReplicaLost { .. }

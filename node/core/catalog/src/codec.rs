@@ -3,8 +3,8 @@
 use crate::{Catalog, Change, Stamp};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Version of both formats. The first one was never released.
-pub const FORMAT: u8 = 2;
+/// Version of both formats. Earlier ones were never released.
+pub const FORMAT: u8 = 3;
 
 /// Bytes that are no catalog's.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -28,8 +28,8 @@ pub use partition::{Member, PartitionDescription, Role, TokenRange};
 pub use routing::Routing;
 pub use secret::Secret;
 pub use table::{
-    Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, OnDemandThroughput, Sse, StreamView, TableClass,
-    TableDescription, TableStatus, Throughput,
+    Billing, ContributorInsights, IndexProjection, InsightsMode, KeyAttribute, KeySchema, LocalIndex,
+    OnDemandThroughput, Sse, StreamView, TableClass, TableDescription, TableStatus, Throughput,
 };
 
 use stator_item::{NodeId, ReplicaId};
@@ -39,7 +39,7 @@ pub const FIRST_NODE: NodeId = NodeId(1);
 /// That node's replica of the catalog: alone at first, so it can begin before anything is decided.
 pub const FIRST_REPLICA: ReplicaId = ReplicaId(1);
 
-/// Most tables of a cluster, DynamoDB's quota.
+/// Most tables of a cluster unless a setting says otherwise, DynamoDB's quota.
 pub const TABLES_MAX: usize = 2_500;
 /// Most tables that are being created, updated or deleted at once, DynamoDB's quota.
 pub const TABLES_BUSY_MAX: usize = 500;

@@ -8,7 +8,7 @@ mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::{AccessKey, Catalog, CatalogRefusal, Change, ChangeId, Outcome, Stamp};
+use crate::{AccessKey, Catalog, CatalogRefusal, Change, ChangeId, Outcome, Stamp, TABLES_MAX};
 
 /// Outcomes of changes made only once that are remembered. An attempt is repeated within seconds, in which a cluster is
 /// asked for far fewer.
@@ -28,12 +28,16 @@ impl Catalog {
             Change::RemoveNode { id } => self.remove_node(id),
             Change::AddJoinToken { token, expires_ms } => self.add_join_token(token, expires_ms, at),
             Change::RemoveJoinToken { token } => Ok(done_if(self.join_tokens.remove(&token).is_some())),
-            Change::CreateTable { table, partitions, avoid } => self.create_table(*table, partitions, &avoid, at),
+            Change::CreateTable { table, partitions, tables_max, avoid } => {
+                let tables_max = tables_max.map_or(TABLES_MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+                self.create_table(*table, partitions, tables_max, &avoid, at)
+            }
             Change::UpdateTable { name, update } => self.update_table(&name, &update, at),
             Change::DeleteTable { name } => self.delete_table(&name),
             Change::TableReady { id, version } => Ok(self.table_ready(id, version)),
             Change::TableGone { id } => Ok(self.table_gone(id)),
             Change::ChangeTags { table, set, remove } => self.change_tags(&table, set, &remove),
+            Change::ChangeInsights { table, mode } => self.change_insights(&table, mode, at),
             Change::PlanMembers(plan) => self.plan_members(&plan),
             Change::DropPlan { partition, epoch } => Ok(self.drop_plan(partition, epoch)),
             Change::PartitionChanged { partition, epoch, members } => self.partition_changed(partition, epoch, members),

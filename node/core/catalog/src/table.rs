@@ -95,6 +95,22 @@ pub enum StreamView {
     NewAndOldImages,
 }
 
+/// `ContributorInsightsMode`: which requests for a key are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum InsightsMode {
+    AccessedAndThrottledKeys,
+    ThrottledKeys,
+}
+
+/// Contributor Insights of a table. They concern no partition's state, so they stand beside the description.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ContributorInsights {
+    /// `None`: disabled again.
+    pub mode: Option<InsightsMode>,
+    /// Milliseconds since 1970.
+    pub changed_ms: u64,
+}
+
 /// A table as the catalog knows it and as each of its partitions evaluates against.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TableDescription {

@@ -10,7 +10,8 @@ const VALUES: &str = "ExpressionAttributeValues";
 
 /// Longest placeholder, its `#` or `:` included.
 const PLACEHOLDER_BYTES_MAX: usize = 255;
-/// All names and all values of a request together.
+/// All names and all values of a request together: "the sum of the lengths of all ExpressionAttributeNames and
+/// ExpressionAttributeValues" (Developer Guide, Constraints).
 pub(crate) const SUBSTITUTES_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Placeholders of one request, shared by all of its expressions.
@@ -69,13 +70,22 @@ pub fn check_names(names: &BTreeMap<String, String>, expressions: Expressions) -
             return Err(ExpressionError::PlaceholderValueEmpty { map: NAMES, key: key.clone() });
         }
     }
-    check_bytes(NAMES, names.iter().map(|(key, name)| key.len() + name.len()).sum())
+    check_bytes(NAMES, names_bytes(names))
 }
 
-/// Refuses `ExpressionAttributeValues` as DynamoDB does before it looks at any expression.
-pub fn check_values(values: &Item, expressions: Expressions) -> Result<(), ExpressionError> {
+/// Refuses `ExpressionAttributeValues` as DynamoDB does before it looks at any expression. `names` count for the size.
+pub fn check_values(
+    values: &Item,
+    names: &BTreeMap<String, String>,
+    expressions: Expressions,
+) -> Result<(), ExpressionError> {
     check_keys(VALUES, ':', values.keys(), expressions)?;
-    check_bytes(VALUES, values.iter().map(|(key, value)| key.len() + stator_item::size::value_size(value)).sum())
+    let bytes: usize = values.iter().map(|(key, value)| key.len() + stator_item::size::value_size(value)).sum();
+    check_bytes(VALUES, names_bytes(names) + bytes)
+}
+
+fn names_bytes(names: &BTreeMap<String, String>) -> usize {
+    names.iter().map(|(key, name)| key.len() + name.len()).sum()
 }
 
 fn check_keys<'k>(

@@ -10,6 +10,7 @@ pub mod codec;
 pub mod command;
 pub mod effects;
 pub mod evaluate;
+pub mod insights;
 pub mod keys;
 pub mod overlay;
 pub mod pack;

@@ -89,7 +89,7 @@ impl Handler for ForwardHandler {
         Box::pin(async move {
             let forwarded = decode(&body, &host.parts.environment).ok_or("a forwarded command is unreadable")?;
             let outcome = match host.replica(forwarded.partition) {
-                Some(hosted) => hosted.replica.submit(forwarded.request).await,
+                Some(hosted) => host.submit(&hosted, forwarded.request).await,
                 None => Err(Refusal::NotLeader { leader: None }),
             };
             Ok(codec::encode_outcome(&outcome).into())

@@ -1,12 +1,16 @@
 //! The replicas on this node: opened, founded and removed as the catalog says.
 
 use crate::{catalog::CatalogClient, settings::Settings};
-use parking_lot::RwLock;
-use stator_catalog::{Catalog, Change, Member, PartitionDescription, Role};
+use parking_lot::{Mutex, RwLock};
+use stator_catalog::{Catalog, Change, InsightsMode, Member, PartitionDescription, Role};
 use stator_consensus::ConsensusError;
 use stator_environment::RaftLog;
-use stator_item::{NodeId, PartitionId, ReplicaId};
-use stator_replica::{Parts, Replica, remove};
+use stator_item::{NodeId, PartitionId, ReplicaId, TableId};
+use stator_partition::{
+    Refusal, Reply,
+    insights::{self, AskedKey, Contributor, Insights},
+};
+use stator_replica::{Parts, Replica, Request, remove};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -18,6 +22,8 @@ use std::{
 
 /// How long one attempt to found a group may take.
 const FOUND_MAX: Duration = Duration::from_secs(10);
+/// Keys of each list that are told of a table.
+const CONTRIBUTORS_MAX: usize = 100;
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// A replica that runs here.
@@ -25,6 +31,18 @@ pub(crate) struct Hosted {
     pub replica: Arc<Replica>,
     pub id: ReplicaId,
     description: Arc<PartitionDescription>,
+    /// Counts requests by key while the table has Contributor Insights enabled.
+    insights: RwLock<Option<Mutex<Insights>>>,
+}
+
+impl Hosted {
+    /// Begins or ends counting, as the catalog says.
+    fn count(&self, mode: Option<InsightsMode>, elapsed: Duration) {
+        let counted = self.insights.read().as_ref().map(|insights| insights.lock().mode());
+        if counted != mode {
+            *self.insights.write() = mode.map(|mode| Mutex::new(Insights::new(mode, elapsed)));
+        }
+    }
 }
 
 pub(crate) struct Host {
@@ -41,6 +59,30 @@ pub(crate) struct Host {
 impl Host {
     pub fn replica(&self, partition: PartitionId) -> Option<Arc<Hosted>> {
         self.replicas.read().get(&partition).cloned()
+    }
+
+    /// Has a replica here carry a command out.
+    pub async fn submit(&self, hosted: &Hosted, request: Request) -> Result<Reply, Refusal> {
+        let is_counted = hosted.insights.read().is_some();
+        let asked = if is_counted { AskedKey::of(&request.command) } else { None };
+        let outcome = hosted.replica.submit(request).await;
+        if let Some(asked) = asked
+            && let Some(insights) = hosted.insights.read().as_ref()
+        {
+            insights.lock().count(&asked, &outcome, self.parts.environment.clock.elapsed());
+        }
+        outcome
+    }
+
+    /// The keys of a table that are asked for most, as the replicas here have counted.
+    pub fn insights(&self, table: TableId) -> Vec<Contributor> {
+        let elapsed = self.parts.environment.clock.elapsed();
+        let replicas = self.replicas.read();
+        let counted = replicas.values().filter(|hosted| hosted.description.table == table).flat_map(|hosted| {
+            let insights = hosted.insights.read();
+            insights.as_ref().map(|insights| insights.lock().tell(elapsed)).unwrap_or_default()
+        });
+        insights::top(counted, CONTRIBUTORS_MAX)
     }
 
     /// Runs for as long as the node does.
@@ -88,6 +130,10 @@ impl Host {
                 self.open(partition, member).await?;
             }
         }
+        let elapsed = self.parts.environment.clock.elapsed();
+        for hosted in self.replicas.read().values() {
+            hosted.count(catalog.insights(hosted.description.table).and_then(|insights| insights.mode), elapsed);
+        }
         Ok(())
     }
 
@@ -106,7 +152,12 @@ impl Host {
         }
         let description = PartitionDescription::clone(partition);
         let replica = Arc::new(Replica::open(&self.parts, description, member.replica).await?);
-        let hosted = Arc::new(Hosted { replica: replica.clone(), id: member.replica, description: partition.clone() });
+        let hosted = Arc::new(Hosted {
+            replica: replica.clone(),
+            id: member.replica,
+            description: partition.clone(),
+            insights: RwLock::new(None),
+        });
         self.replicas.write().insert(partition.id, hosted);
         if partition.epoch == 1 && partition.members.iter().any(|founder| founder.replica == member.replica) {
             self.found(partition.clone(), replica);

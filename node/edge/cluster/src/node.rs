@@ -20,7 +20,8 @@ use prometheus_client::registry::Registry;
 use stator_catalog::{Catalog, CatalogRefusal, Change, ClusterIdentity, FIRST_NODE, FIRST_REPLICA, NodeStart, Outcome};
 use stator_consensus::{ConsensusError, Failure, Groups};
 use stator_environment::{BoxFuture, DiskError, Environment, Network, RaftLog, Rows, Service, Task};
-use stator_item::NodeId;
+use stator_item::{NodeId, TableId};
+use stator_partition::insights::Contributor;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -201,12 +202,14 @@ impl Node {
     /// Makes a change of the catalog and waits until this node's copy shows it.
     pub async fn change(&self, change: Change, deadline: Deadline) -> Result<Outcome, ChangeError> {
         let change = match change {
-            Change::CreateTable { table, partitions, avoid } => {
+            Change::CreateTable { table, partitions, tables_max, avoid } => {
                 let alive = self.heartbeats.alive();
                 let dead =
                     self.catalog().joined_nodes().map(|node| node.id).filter(|node| !alive.contains(node)).collect();
                 let partitions = partitions.or(self.host.settings.partitions_of_new_table);
-                Change::CreateTable { table, partitions, avoid: if avoid.is_empty() { dead } else { avoid } }
+                let tables_max = tables_max.or(self.host.settings.tables_max);
+                let avoid = if avoid.is_empty() { dead } else { avoid };
+                Change::CreateTable { table, partitions, tables_max, avoid }
             }
             other => other,
         };
@@ -258,6 +261,14 @@ impl Node {
             return Some(report(&self.client, &self.host));
         }
         self.placement.report(node).await
+    }
+
+    /// Which keys of a table a node was asked for most; `None`: it does not answer.
+    pub async fn insights_of(&self, node: NodeId, table: TableId) -> Option<Vec<Contributor>> {
+        if node == self.client.node {
+            return Some(self.host.insights(table));
+        }
+        self.placement.insights(node, table).await
     }
 
     /// What the replicas on this node hold now. Reads all of them.

@@ -13,7 +13,8 @@ use stator_catalog::{
     placement::{Move, View, moves},
 };
 use stator_environment::Service;
-use stator_item::{NodeId, PartitionId};
+use stator_item::{NodeId, PartitionId, TableId};
+use stator_partition::insights::Contributor;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -119,6 +120,16 @@ impl Placement {
             self.router.client.network.call(node, Service::Catalog, encode(&Message::Report), ASK_MAX).await.ok()?;
         match decode(&reply)? {
             Answer::Report(report) => Some(report),
+            _ => None,
+        }
+    }
+
+    /// Which keys of a table a node was asked for most; `None`: it does not answer.
+    pub async fn insights(&self, node: NodeId, table: TableId) -> Option<Vec<Contributor>> {
+        let question = encode(&Message::Insights { table });
+        let reply = self.router.client.network.call(node, Service::Catalog, question, ASK_MAX).await.ok()?;
+        match decode(&reply)? {
+            Answer::Insights(told) => Some(told),
             _ => None,
         }
     }

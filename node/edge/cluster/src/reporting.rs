@@ -39,6 +39,7 @@ async fn answer(client: &CatalogClient, host: &Host, message: Message) -> Answer
         }
         Message::Heartbeat => Answer::Alive { revision: client.copy.revision() },
         Message::Report => Answer::Report(report(client, host)),
+        Message::Insights { table } => Answer::Insights(host.insights(table)),
         Message::ChangeMembers { partition, members } => match group(client, host, partition) {
             Some(group) => change_members(&group, &members, host.settings.move_max).await,
             None => Answer::NotLeader { leader: None },

@@ -174,7 +174,7 @@ impl Router {
         };
         if node == self.host.node {
             return match self.host.replica(partition.id) {
-                Some(hosted) => hosted.replica.submit(request).await,
+                Some(hosted) => self.host.submit(&hosted, request).await,
                 None => Err(Refusal::Unavailable("its replica here is not open yet".to_owned())),
             };
         }

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Partitions of a new table, whatever DynamoDB would give it; `None`: as DynamoDB.
     pub partitions_of_new_table: Option<u64>,
+    /// Most tables of the cluster, as this node asks for new ones; `None`: as DynamoDB.
+    pub tables_max: Option<u64>,
     /// Between two heartbeats from node to node.
     pub heartbeat_every: Duration,
     /// A node that was not heard of for so long counts as dead: its groups elect others.
@@ -28,6 +30,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             partitions_of_new_table: None,
+            tables_max: None,
             heartbeat_every: Duration::from_millis(250),
             dead_after: Duration::from_millis(1_000),
             attempt_max: Duration::from_secs(1),

@@ -11,8 +11,9 @@ use stator_api::{
     ApiError, Operation,
     arn::Owner,
     operation::{
-        ChangeTags, CreateTable, DeleteTable, DescribeEndpoints, DescribeLimits, DescribeTable, ListTables, ListTags,
-        TableView, UpdateTable, table_json::Reply,
+        ChangeTags, CreateTable, DeleteTable, DescribeContinuousBackups, DescribeContributorInsights,
+        DescribeEndpoints, DescribeLimits, DescribeTable, DescribeTimeToLive, ListContributorInsights, ListTables,
+        ListTags, TableReference, TableView, UpdateContributorInsights, UpdateTable, table_json::Reply,
     },
 };
 use stator_catalog::{Catalog, Change, Outcome, TableDescription, TableStatus};
@@ -49,6 +50,38 @@ impl Gateway {
             Operation::TagResource => self.change_tags(ChangeTags::parse_tag(turn.body)?, turn).await,
             Operation::UntagResource => self.change_tags(ChangeTags::parse_untag(turn.body)?, turn).await,
             Operation::ListTagsOfResource => self.list_tags(turn).await,
+            Operation::DescribeContinuousBackups => {
+                let input = DescribeContinuousBackups::parse(turn.body)?;
+                self.find_table(&input.table, turn).await?.ok_or_else(|| input.not_found())?;
+                input.render(&mut turn.out);
+                Ok(())
+            }
+            Operation::DescribeTimeToLive => {
+                let input = DescribeTimeToLive::parse(turn.body)?;
+                self.table(&input.table, turn).await?;
+                input.render(&mut turn.out);
+                Ok(())
+            }
+            Operation::UpdateContributorInsights => {
+                let input = UpdateContributorInsights::parse(turn.body)?;
+                self.table(&input.table, turn).await?;
+                self.change(input.change()?, turn).await?;
+                input.render(&mut turn.out);
+                Ok(())
+            }
+            Operation::DescribeContributorInsights => {
+                let input = DescribeContributorInsights::parse(turn.body)?;
+                let table = self.table(&input.table, turn).await?;
+                let catalog = self.tables.newest(turn.deadline).await;
+                input.render(&table, catalog.insights(table.id), &mut turn.out)
+            }
+            Operation::ListContributorInsights => {
+                let input = ListContributorInsights::parse(turn.body)?;
+                if let Some(table) = &input.table {
+                    self.owner()?.check(&table.given)?;
+                }
+                input.render(&*self.tables.newest(turn.deadline).await, &mut turn.out)
+            }
             Operation::DescribeLimits => {
                 DescribeLimits::parse(turn.body)?.render(&mut turn.out);
                 Ok(())
@@ -100,8 +133,7 @@ impl Gateway {
 
     async fn describe_table(&self, turn: &mut Turn<'_>) -> Result<(), ApiError> {
         let input = DescribeTable::parse(turn.body)?;
-        self.owner()?.check(&input.table.given)?;
-        let table = self.door.table(&input.table.name, turn.deadline).await?.ok_or_else(|| input.not_found())?;
+        let table = self.table(&input.table, turn).await?;
         let counts = match table.status {
             TableStatus::Active | TableStatus::Updating => self.count(&table).await,
             TableStatus::Creating | TableStatus::Deleting => Vec::new(),
@@ -120,6 +152,22 @@ impl Gateway {
         let table = self.door.table(&input.table, turn.deadline).await?;
         input.render(&*table.ok_or_else(|| ApiError::table_not_found(&input.table))?, &mut turn.out);
         Ok(())
+    }
+
+    /// The table that the request names, which must exist here.
+    async fn table(&self, reference: &TableReference, turn: &mut Turn<'_>) -> Result<Arc<TableDescription>, ApiError> {
+        let found = self.find_table(reference, turn).await?;
+        found.ok_or_else(|| ApiError::table_not_found(&reference.name))
+    }
+
+    async fn find_table(
+        &self,
+        reference: &TableReference,
+        turn: &mut Turn<'_>,
+    ) -> Result<Option<Arc<TableDescription>>, ApiError> {
+        self.owner()?.check(&reference.given)?;
+        turn.table = self.door.table(&reference.name, turn.deadline).await?;
+        Ok(turn.table.clone())
     }
 
     fn owner(&self) -> Result<Owner, ApiError> {

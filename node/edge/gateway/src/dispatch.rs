@@ -45,13 +45,18 @@ impl Turn<'_> {
             Operation::BatchExecuteStatement => self.batch_execute_statement().await,
             Operation::CreateTable
             | Operation::DeleteTable
+            | Operation::DescribeContinuousBackups
+            | Operation::DescribeContributorInsights
             | Operation::DescribeEndpoints
             | Operation::DescribeLimits
             | Operation::DescribeTable
+            | Operation::DescribeTimeToLive
+            | Operation::ListContributorInsights
             | Operation::ListTables
             | Operation::ListTagsOfResource
             | Operation::TagResource
             | Operation::UntagResource
+            | Operation::UpdateContributorInsights
             | Operation::UpdateTable => return None,
         })
     }
@@ -96,7 +101,7 @@ impl Turn<'_> {
     }
 
     /// Another table of the same name: this node had not heard that the one before was deleted and made again.
-    async fn find_successor(
+    pub(crate) async fn find_successor(
         &mut self,
         gone: &TableDescription,
         reference: &TableReference,

@@ -102,10 +102,14 @@ impl Gateway {
             self.cors.mark_preflight(&head.headers, response.headers_mut());
             return Ok(response);
         }
-        Ok(self.beside(&head, &id).unwrap_or_else(|| {
-            let answer = Answer { status: 404, ..self.refusal(None, ApiError::UnknownOperation) };
-            self.respond(&head, answer, &id)
-        }))
+        Ok(self.beside(&head, &id).unwrap_or_else(|| self.refuse_protocol(&head, &id)))
+    }
+
+    fn refuse_protocol(&self, head: &request::Parts, id: &RequestId) -> Response<ReplyBody> {
+        self.metrics.answered(None, Some(Wire::from(ApiError::UnknownOperation).short_name()), Duration::ZERO);
+        let mut response = reply::not_the_protocol(id);
+        self.cors.mark(&head.headers, response.headers_mut());
+        response
     }
 
     /// Answers a request that did not come over HTTP as if it had, with status and body: the simulation's way in.
@@ -126,6 +130,7 @@ impl Gateway {
             Err(error) => {
                 Answer { connection: Connection::Close, ..self.refusal(operation.ok(), self.body_refusal(error)) }
             }
+            Ok(_) if !speaks_the_protocol(head) => return Ok(self.refuse_protocol(head, id)),
             Ok(received) => self.answer(head, operation, received, id).await,
         };
         Ok(self.respond(head, answer, id))
@@ -228,15 +233,16 @@ impl Gateway {
     }
 }
 
-/// The operation that the request names. AWS tells the protocol by the content type: another one names none.
+/// AWS tells the protocol by the content type.
+fn speaks_the_protocol(head: &request::Parts) -> bool {
+    let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let known: [&[u8]; 3] = [b"application/x-amz-json-1.0", b"application/x-amz-json-1.1", b"application/json"];
+    known.iter().any(|known| essence.eq_ignore_ascii_case(known))
+}
+
+/// The operation that the request names.
 fn named_operation(head: &request::Parts) -> Result<Operation, ApiError> {
-    if let Some(content_type) = head.headers.get(header::CONTENT_TYPE) {
-        let essence = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-        let known: [&[u8]; 3] = [b"application/x-amz-json-1.0", b"application/x-amz-json-1.1", b"application/json"];
-        if !known.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
-            return Err(ApiError::UnknownOperation);
-        }
-    }
     let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     Operation::from_target(target.unwrap_or_default())
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
+use stator_api::error_table::NOT_THE_PROTOCOL;
 use std::io::Write;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -30,27 +31,39 @@ pub(crate) fn api(status: u16, body: Vec<u8>, id: &RequestId, encoding: ReplyEnc
         ReplyEncoding::Gzip => (gzip(&body), Some(GZIP)),
         ReplyEncoding::Plain => (body, None),
     };
-    let crc32 = crc32fast::hash(&body);
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = checked(status, Bytes::from(body), id);
     let headers = response.headers_mut();
-    headers.insert(header::SERVER, SERVER);
     headers.insert(header::CONTENT_TYPE, AMZ_JSON);
-    headers.insert(CRC32, HeaderValue::from(crc32));
-    insert_id(headers, id);
     if let Some(encoding) = encoding {
         headers.insert(header::CONTENT_ENCODING, encoding);
     }
     response
 }
 
+/// The response to what is no request of the API, as DynamoDB gives it: with a checksum, and without a content type.
+pub(crate) fn not_the_protocol(id: &RequestId) -> Response<ReplyBody> {
+    let (status, body) = NOT_THE_PROTOCOL;
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND);
+    checked(status, Bytes::from_static(body.as_bytes()), id)
+}
+
 /// The response to anything else.
 pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>, id: &RequestId) -> Response<ReplyBody> {
-    let mut response = Response::new(Full::new(text.into()));
+    let mut response = checked(status, text.into(), id);
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
+}
+
+/// A response with the headers that every one has.
+fn checked(status: StatusCode, body: Bytes, id: &RequestId) -> Response<ReplyBody> {
+    let crc32 = crc32fast::hash(&body);
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::SERVER, SERVER);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CRC32, HeaderValue::from(crc32));
     insert_id(headers, id);
     response
 }

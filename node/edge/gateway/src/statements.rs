@@ -5,21 +5,34 @@ use stator_api::{
     ApiError,
     operation::{BatchExecuteStatement, ExecuteStatement, Execution, FoundTables},
 };
+use stator_catalog::TableDescription;
 use stator_cluster::Consistency;
 
 impl Turn<'_> {
     pub(crate) async fn execute_statement(&mut self) -> Result<(), ApiError> {
         let input = ExecuteStatement::parse(self.body)?;
         let table = self.find(input.table()).await?;
-        match input.execution(&table)? {
+        let done = self.execute(&input, &table).await;
+        if matches!(done, Err(ApiError::ResourceNotFound(_)))
+            && let Some(successor) = self.find_successor(&table, input.table()).await?
+        {
+            self.out.clear();
+            return self.execute(&input, &successor).await;
+        }
+        done
+    }
+
+    async fn execute(&mut self, input: &ExecuteStatement, table: &TableDescription) -> Result<(), ApiError> {
+        match input.execution(table)? {
             Execution::Write(routed) => {
                 let (token, command) = (routed.token, routed.command);
                 let outcome = self.door.submit(table.id, token, command, Consistency::Strong, self.deadline).await;
-                input.render_written(&table, outcome, &mut self.out)
+                input.render_written(table, outcome, &mut self.out)
             }
             Execution::Read(mut pages) => {
-                fan_out::pages(self.door, &table, pages.paging_mut(), input.consistency(), self.deadline).await?;
-                input.render_read(&table, &pages, &mut self.out)
+                let consistency = input.consistency();
+                fan_out::pages(self.door, table, pages.paging_mut(), consistency, self.deadline).await?;
+                input.render_read(table, &pages, &mut self.out)
             }
         }
     }

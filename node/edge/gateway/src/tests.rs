@@ -5,5 +5,6 @@ mod authentication;
 mod bodies;
 mod client;
 mod connections;
+mod exactness;
 mod partitions;
 mod world;

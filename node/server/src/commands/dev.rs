@@ -40,6 +40,7 @@ pub fn run(settings: DevSettings) -> Result<(), ServerError> {
             ..Default::default()
         },
         partitions: None,
+        tables_max: None,
         authentication: Authentication::Anyone,
         tls: None,
     };

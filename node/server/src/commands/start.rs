@@ -38,6 +38,7 @@ fn blueprint(settings: StartSettings) -> Result<Blueprint, ServerError> {
             ..Default::default()
         },
         partitions: settings.partitions,
+        tables_max: settings.tables_max,
         authentication: Authentication::Verify,
         tls: tls(settings.tls_cert, settings.tls_key)?,
     })

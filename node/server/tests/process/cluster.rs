@@ -22,6 +22,25 @@ fn peers(stator: &mut Stator) -> String {
     stator.line().rsplit(' ').next().expect("a line").to_owned()
 }
 
+/// The first node of a cluster: where others join it, and its access key.
+fn first_node(data: &Path) -> (Stator, String, Key) {
+    let mut one = Stator::start(data, &[]);
+    let (address, key) = (peers(&mut one), root_key(&mut one));
+    (one, address, key)
+}
+
+/// A cluster of one node that has the table.
+fn first_node_with_table(data: &Path) -> (Stator, String, Key) {
+    let (one, address, key) = first_node(data);
+    done(&one.endpoint, Some(&key), "CreateTable", CREATE_TABLE);
+    table_is_active(&one.endpoint, Some(&key));
+    (one, address, key)
+}
+
+fn join(data: &Path, address: &str) -> Stator {
+    Stator::start(data, &["--join", address])
+}
+
 fn root_key(stator: &mut Stator) -> Key {
     let lines: Vec<String> = (0..3).map(|_| stator.line()).collect();
     Key::printed(&lines.join("\n"))
@@ -44,15 +63,11 @@ fn three_voters_everywhere(data: &Path) {
 fn three_nodes_join_on_loopback_and_survive_a_crash() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = |name: &str| directory.path().join(name);
-    let mut one = Stator::start(&data("1"), &[]);
-    let address = peers(&mut one);
-    let key = root_key(&mut one);
-    done(&one.endpoint, Some(&key), "CreateTable", CREATE_TABLE);
-    table_is_active(&one.endpoint, Some(&key));
+    let (one, address, key) = first_node_with_table(&data("1"));
     put(&one.endpoint, Some(&key), "alone");
 
-    let two = Stator::start(&data("2"), &["--join", &address]);
-    let three = Stator::start(&data("3"), &["--join", &address]);
+    let two = join(&data("2"), &address);
+    let three = join(&data("3"), &address);
     assert!(has(&two.endpoint, Some(&key), "alone") && has(&three.endpoint, Some(&key), "alone"));
     three_voters_everywhere(&data("1"));
 
@@ -61,7 +76,7 @@ fn three_nodes_join_on_loopback_and_survive_a_crash() {
     assert!(has(&three.endpoint, Some(&key), "without one"));
     eventually("a warning about the dead node", || status(&data("2"))["warnings"].to_string().contains("node 1"));
 
-    let one = Stator::start(&data("1"), &["--join", &address]);
+    let one = join(&data("1"), &address);
     assert!(has(&one.endpoint, Some(&key), "without one"));
     for node in [&one, &two, &three] {
         node.signal("-TERM");
@@ -112,11 +127,10 @@ fn beyond_loopback_a_node_joins_with_the_secret_only() {
 fn what_can_never_be_joined_is_not_tried_again() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = |name: &str| directory.path().join(name);
-    let mut one = Stator::start(&data("1"), &[]);
-    let address = peers(&mut one);
+    let (one, address, _) = first_node(&data("1"));
     let secret = directory.path().join("join-secret");
     fs::write(&secret, printed(&["join-secret", "--data", text(&data("1"))])).expect("written");
-    let join = |name: &str, address: &str, more: &[&str]| {
+    let refused_join = |name: &str, address: &str, more: &[&str]| {
         let start = ["start", "--log-level", "error", "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"];
         let data = data(name);
         let began = Instant::now();
@@ -124,9 +138,9 @@ fn what_can_never_be_joined_is_not_tried_again() {
         assert!(began.elapsed() < Duration::from_secs(30), "it was tried again and again");
         said
     };
-    let said = join("2", &address, &["--join-secret-file", text(&secret)]);
+    let said = refused_join("2", &address, &["--join-secret-file", text(&secret)]);
     assert!(said.contains("no join secret is needed"), "{said}");
-    let said = join("3", &one.endpoint, &[]);
+    let said = refused_join("3", &one.endpoint, &[]);
     assert!(said.contains("nodes do not join there"), "{said}");
 }
 
@@ -134,12 +148,9 @@ fn what_can_never_be_joined_is_not_tried_again() {
 fn a_node_waits_for_the_others_and_can_be_stopped_meanwhile() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = |name: &str| directory.path().join(name);
-    let mut one = Stator::start(&data("1"), &[]);
-    let address = peers(&mut one);
-    let key = root_key(&mut one);
-    done(&one.endpoint, Some(&key), "CreateTable", CREATE_TABLE);
-    let two = Stator::start(&data("2"), &["--join", &address]);
-    let three = Stator::start(&data("3"), &["--join", &address]);
+    let (one, address, _) = first_node_with_table(&data("1"));
+    let two = join(&data("2"), &address);
+    let three = join(&data("3"), &address);
     three_voters_everywhere(&data("1"));
     for node in [one, two, three] {
         node.crash();
@@ -158,9 +169,8 @@ fn a_node_waits_for_the_others_and_can_be_stopped_meanwhile() {
 fn a_removed_node_stops_and_a_copied_directory_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = |name: &str| directory.path().join(name);
-    let mut one = Stator::start(&data("1"), &[]);
-    let address = peers(&mut one);
-    let two = Stator::start(&data("2"), &["--join", &address]);
+    let (_one, address, _) = first_node(&data("1"));
+    let two = join(&data("2"), &address);
     let said = refused(&["dev", "--data", text(&data("1")), "--listen", "127.0.0.1:0"], 1);
     assert!(said.contains("in use"), "{said}");
     printed(&["nodes", "remove", "2", "--data", text(&data("1"))]);

@@ -1,8 +1,8 @@
 //! `stator start` with one node, and the commands that ask it.
 
 use crate::{
-    client::{CREATE_TABLE, Key, call, done, table_is_active},
-    stator::{Stator, command, printed, refused, text},
+    client::{CREATE_TABLE, Key, call, done, has, put, table_is_active},
+    stator::{Stator, command, eventually, printed, refused, text},
 };
 use serde_json::Value;
 use std::{os::unix::fs::PermissionsExt, path::Path};
@@ -99,6 +99,41 @@ fn status_shows_the_cluster() {
     assert!(printed(&["nodes", "list", "--data", data]).contains(&stator.endpoint));
     let said = refused(&["nodes", "remove", "1", "--data", data], 1);
     assert!(said.contains("the last one"), "{said}");
+}
+
+#[test]
+fn insights_show_which_keys_are_asked_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut stator = Stator::start(directory.path(), &[]);
+    let (key, data) = (root_key(&mut stator), text(directory.path()).to_owned());
+    done(&stator.endpoint, Some(&key), "CreateTable", CREATE_TABLE);
+    table_is_active(&stator.endpoint, Some(&key));
+    let said = refused(&["insights", "things", "--data", &data], 1);
+    assert!(said.contains("does not have Contributor Insights enabled"), "{said}");
+    let enable = r#"{"TableName":"things","ContributorInsightsAction":"ENABLE"}"#;
+    let reply = done(&stator.endpoint, Some(&key), "UpdateContributorInsights", enable);
+    assert_eq!(reply["ContributorInsightsStatus"], "ENABLING");
+    let hottest = || {
+        let shown: Value =
+            serde_json::from_str(&printed(&["insights", "things", "--json", "--data", &data])).expect("JSON");
+        shown["accessed_partition_keys"][0].clone()
+    };
+    // The replicas begin to count when they hear of it.
+    eventually("a key is counted", || {
+        put(&stator.endpoint, Some(&key), "hot");
+        hottest()["key"]["id"]["S"] == "hot"
+    });
+    let before = hottest()["requests"].as_u64().expect("a count");
+    for _ in 0..7 {
+        put(&stator.endpoint, Some(&key), "hot");
+        assert!(has(&stator.endpoint, Some(&key), "hot"));
+    }
+    put(&stator.endpoint, Some(&key), "cold");
+    assert_eq!(hottest()["requests"], before + 14);
+    let shown = printed(&["insights", "things", "--top", "1", "--data", &data]);
+    assert!(shown.contains(r#"{"id":{"S":"hot"}}"#) && !shown.contains("cold"), "{shown}");
+    let said = refused(&["insights", "nothing", "--data", &data], 1);
+    assert!(said.contains("there is no table nothing"), "{said}");
 }
 
 #[test]

@@ -33,9 +33,9 @@ static LOCAL_SECONDARY_INDEX: Structure = Structure {
 static INPUT: Structure = Structure {
     name: "CreateTableInput",
     members: &[
-        Member::required("AttributeDefinitions", &table_members::ATTRIBUTE_DEFINITIONS),
+        Member::optional("AttributeDefinitions", &table_members::ATTRIBUTE_DEFINITIONS),
         model::TABLE_NAME,
-        Member::required("KeySchema", &table_members::KEY_SCHEMA),
+        Member::optional("KeySchema", &table_members::KEY_SCHEMA),
         Member::optional("LocalSecondaryIndexes", &Shape::list(&Shape::Structure(&LOCAL_SECONDARY_INDEX))),
         table_members::BILLING_MODE,
         table_members::PROVISIONED_THROUGHPUT,
@@ -93,7 +93,7 @@ impl CreateTable {
 
     /// What the catalog is told; `partitions` overrides what DynamoDB would give, `avoid` are nodes not heard of lately.
     pub fn change(self, partitions: Option<u64>, avoid: Vec<NodeId>) -> Change {
-        Change::CreateTable { table: Box::new(self.spec), partitions, avoid }
+        Change::CreateTable { table: Box::new(self.spec), partitions, tables_max: None, avoid }
     }
 }
 

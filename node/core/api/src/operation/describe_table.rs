@@ -17,9 +17,4 @@ impl DescribeTable {
         let request = reader::read(body, &INPUT)?;
         Ok(DescribeTable { table: TableReference::read(request.members())? })
     }
-
-    /// The catalog, asked lately, knows no such table.
-    pub fn not_found(&self) -> ApiError {
-        ApiError::table_not_found(&self.table.name)
-    }
 }

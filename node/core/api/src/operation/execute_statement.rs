@@ -84,13 +84,8 @@ impl ExecuteStatement {
         if let Some(routed) = self.bound.write(table)? {
             return Ok(Execution::Write(Box::new(routed)));
         }
-        match self.bound.select(table, self.reading.clone()) {
-            Ok(Some(selecting)) => Ok(Execution::Read(Box::new(StatementPages { selecting }))),
-            Ok(None) => Err(ApiError::internal()),
-            // The place does not fit the statement: nobody was given such a token.
-            Err(ApiError::Validation(text)) if text.contains("starting key") => Err(token_mismatch()),
-            Err(error) => Err(error),
-        }
+        let selecting = self.bound.select(table, self.reading.clone())?.ok_or_else(ApiError::internal)?;
+        Ok(Execution::Read(Box::new(StatementPages { selecting })))
     }
 
     /// The response's body of a write.

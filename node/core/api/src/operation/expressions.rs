@@ -52,7 +52,7 @@ impl Substitutes {
                 })?;
                 substitutes.values.insert(key.to_owned(), value);
             }
-            check_values(&substitutes.values, expressions)?;
+            check_values(&substitutes.values, &substitutes.names, expressions)?;
         }
         Ok(substitutes)
     }

@@ -57,6 +57,35 @@ pub struct Paging {
     found: PageReply,
 }
 
+/// Why a Query or Scan cannot begin.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum PagingError {
+    /// Not behind the key that it shall go on behind: in DynamoDB's words.
+    StartKey(String),
+    Other(ApiError),
+}
+
+impl PagingError {
+    pub(super) fn start_key(text: impl Into<String>) -> PagingError {
+        PagingError::StartKey(text.into())
+    }
+}
+
+impl From<ApiError> for PagingError {
+    fn from(error: ApiError) -> PagingError {
+        PagingError::Other(error)
+    }
+}
+
+impl From<PagingError> for ApiError {
+    fn from(error: PagingError) -> ApiError {
+        match error {
+            PagingError::StartKey(text) => ApiError::Validation(text),
+            PagingError::Other(error) => error,
+        }
+    }
+}
+
 impl Stretch {
     fn first(&self) -> Token {
         match self {

@@ -5,7 +5,7 @@ use super::expressions::{self, Grammar, Substitutes};
 use super::legacy;
 use super::model::{self, TableReference};
 use super::page_members::{FilterSource, IndexView, PageMembers, ScanOrQuery};
-use super::paging::{Paging, Stretch};
+use super::paging::{Paging, PagingError, Stretch};
 use super::start_key;
 use super::{ManyItems, ReadConsistency, check_serving};
 use crate::error_table::ApiError;
@@ -80,11 +80,22 @@ impl ManyItems for Query {
     }
 
     fn paging(&self, table: &TableDescription) -> Result<Paging, ApiError> {
+        Ok(self.begin(table)?)
+    }
+}
+
+impl Query {
+    /// The Query that a statement asks for.
+    pub(super) fn of_statement(page: PageMembers, key_condition: KeyCondition, backward: bool) -> Query {
+        Query { page, key_condition, backward }
+    }
+
+    pub(super) fn begin(&self, table: &TableDescription) -> Result<Paging, PagingError> {
         check_serving(table)?;
         let view = self.page.view(table)?;
         let hash_attribute = &table.key.hash;
-        let resolved =
-            self.key_condition.resolve(&hash_attribute.name, view.range.map(|attribute| attribute.name.as_str()))?;
+        let range_name = view.range.map(|attribute| attribute.name.as_str());
+        let resolved = self.key_condition.resolve(&hash_attribute.name, range_name).map_err(ApiError::from)?;
         let hash = key_value(&resolved.hash, hash_attribute)?;
         check_hash_size(&hash)?;
         if let (Some(condition), Some(attribute)) = (&resolved.range, view.range) {
@@ -101,13 +112,6 @@ impl ManyItems for Query {
         };
         let stretch = Stretch::Hash { hash, range: resolved.range };
         Ok(self.page.paging(table, &view, stretch, after, self.backward))
-    }
-}
-
-impl Query {
-    /// The Query that a statement asks for.
-    pub(super) fn of_statement(page: PageMembers, key_condition: KeyCondition, backward: bool) -> Query {
-        Query { page, key_condition, backward }
     }
 
     /// A filter may not name what the key condition is for.

@@ -4,7 +4,7 @@ use super::expressions::{Grammar, Substitutes};
 use super::legacy;
 use super::model::{self, TableReference};
 use super::page_members::{PageMembers, ScanOrQuery};
-use super::paging::{Paging, Stretch};
+use super::paging::{Paging, PagingError, Stretch};
 use super::start_key;
 use super::{ManyItems, ReadConsistency, check_serving};
 use crate::error_table::ApiError;
@@ -74,20 +74,7 @@ impl ManyItems for Scan {
     }
 
     fn paging(&self, table: &TableDescription) -> Result<Paging, ApiError> {
-        check_serving(table)?;
-        let view = self.page.view(table)?;
-        let tokens = self.segment.map_or(TokenRange::ALL, |segment| TokenRange::slice(segment.number, segment.count));
-        let after = self.page.start_key.as_ref().map(|key| start_key::of_scan(key, table, &view)).transpose()?;
-        if let (Some(segment), Some(position)) = (self.segment, &after)
-            && !tokens.contains(position.key.token())
-        {
-            return Err(ApiError::Validation(format!(
-                "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct \
-                 Segment. TotalSegments: {} Segment: {}",
-                segment.count, segment.number
-            )));
-        }
-        Ok(self.page.paging(table, &view, Stretch::Tokens(tokens), after, false))
+        Ok(self.begin(table)?)
     }
 }
 
@@ -95,6 +82,23 @@ impl Scan {
     /// The Scan that a statement asks for.
     pub(super) fn of_statement(page: PageMembers) -> Scan {
         Scan { page, segment: None }
+    }
+
+    pub(super) fn begin(&self, table: &TableDescription) -> Result<Paging, PagingError> {
+        check_serving(table)?;
+        let view = self.page.view(table)?;
+        let tokens = self.segment.map_or(TokenRange::ALL, |segment| TokenRange::slice(segment.number, segment.count));
+        let after = self.page.start_key.as_ref().map(|key| start_key::of_scan(key, table, &view)).transpose()?;
+        if let (Some(segment), Some(position)) = (self.segment, &after)
+            && !tokens.contains(position.key.token())
+        {
+            return Err(PagingError::StartKey(format!(
+                "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct \
+                 Segment. TotalSegments: {} Segment: {}",
+                segment.count, segment.number
+            )));
+        }
+        Ok(self.page.paging(table, &view, Stretch::Tokens(tokens), after, false))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::attributes::{key_of_key, typed};
 use super::page_members::IndexView;
+use super::paging::PagingError;
 use crate::error_table::ApiError;
 use stator_catalog::TableDescription;
 use stator_expression::RangeCondition;
@@ -13,17 +14,17 @@ const SCHEMA_MISMATCH: &str =
     "The provided starting key is invalid: The provided key element does not match the schema";
 
 /// The place where a Query goes on.
-pub(super) fn of_query(key: &Item, table: &TableDescription, view: &IndexView<'_>) -> Result<Position, ApiError> {
+pub(super) fn of_query(key: &Item, table: &TableDescription, view: &IndexView<'_>) -> Result<Position, PagingError> {
     let attributes = std::iter::once(&table.key.hash).chain(&table.key.range).chain(index_range(view));
     if key.len() != attributes_count(table, view) || attributes.into_iter().any(|it| !key.contains_key(&it.name)) {
-        return Err(ApiError::validation(INVALID));
+        return Err(PagingError::start_key(INVALID));
     }
     of_scan(key, table, view)
 }
 
 /// The place where a Scan goes on.
-pub(super) fn of_scan(key: &Item, table: &TableDescription, view: &IndexView<'_>) -> Result<Position, ApiError> {
-    let mismatch = || ApiError::validation(SCHEMA_MISMATCH);
+pub(super) fn of_scan(key: &Item, table: &TableDescription, view: &IndexView<'_>) -> Result<Position, PagingError> {
+    let mismatch = || PagingError::start_key(SCHEMA_MISMATCH);
     let index_range = match index_range(view) {
         Some(attribute) => {
             Some(key.get(&attribute.name).and_then(|value| typed(value, attribute)).ok_or_else(mismatch)?)
@@ -38,8 +39,8 @@ pub(super) fn of_scan(key: &Item, table: &TableDescription, view: &IndexView<'_>
     };
     let primary: Item = key.iter().filter(|(name, _)| is_primary(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
     let key = key_of_key(&primary, &table.key).map_err(|error| match error {
-        ApiError::Validation(text) => ApiError::Validation(format!("{INVALID}: {text}")),
-        error => error,
+        ApiError::Validation(text) => PagingError::StartKey(format!("{INVALID}: {text}")),
+        error => error.into(),
     })?;
     Ok(Position { key, index_range })
 }
@@ -59,16 +60,16 @@ pub(super) fn check_boundaries(
     hash: &KeyPart,
     condition: Option<&RangeCondition>,
     view: &IndexView<'_>,
-) -> Result<(), ApiError> {
+) -> Result<(), PagingError> {
     if position.key.hash != *hash {
-        return Err(ApiError::validation(
+        return Err(PagingError::start_key(
             "The provided starting key is outside query boundaries based on provided conditions",
         ));
     }
     let range = if view.index.is_some() { &position.index_range } else { &position.key.range };
     match (condition, range) {
         (Some(condition), Some(range)) if !holds(condition, range) => {
-            Err(ApiError::validation("The provided starting key does not match the range key predicate"))
+            Err(PagingError::start_key("The provided starting key does not match the range key predicate"))
         }
         _ => Ok(()),
     }

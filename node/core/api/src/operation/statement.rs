@@ -3,10 +3,11 @@
 use super::attributes;
 use super::model::TableReference;
 use super::page_members::{IndexView, PageMembers};
+use super::paging::PagingError;
 use super::query::Query;
 use super::scan::Scan;
 use super::update_item::refuse_key_changes;
-use super::{ManyItems, Paging, ReadConsistency, Routed, check_serving};
+use super::{Paging, ReadConsistency, Routed, check_serving};
 use crate::capacity::CapacityDetail;
 use crate::error_table::ApiError;
 use crate::reader::{Member, Members, Shape};
@@ -141,11 +142,12 @@ impl Bound {
         (page.items_max, page.start_key) = (reading.items_max, start_key);
         (page.consistency, page.capacity) = (reading.consistency, reading.capacity);
         let paging = match &plan.access {
-            Access::Scan => Scan::of_statement(page).paging(table)?,
+            Access::Scan => Scan::of_statement(page).begin(table).map_err(misplaced)?,
             Access::Query(conditions) => {
                 let mut paging: Option<Paging> = None;
                 for condition in conditions.iter().skip(queries_done) {
-                    let query = Query::of_statement(page.clone(), condition.clone(), plan.backward).paging(table)?;
+                    let query = Query::of_statement(page.clone(), condition.clone(), plan.backward);
+                    let query = query.begin(table).map_err(misplaced)?;
                     // Only the first one goes on where an earlier page stopped.
                     page.start_key = None;
                     paging = Some(match paging {
@@ -191,6 +193,14 @@ impl Selecting {
 /// A NextToken of another statement, or none of ours.
 pub(super) fn token_mismatch() -> ApiError {
     ApiError::validation("NextToken does not match request")
+}
+
+/// The place to go on from does not fit the statement: nobody was given such a token.
+fn misplaced(error: PagingError) -> ApiError {
+    match error {
+        PagingError::StartKey(_) => token_mismatch(),
+        PagingError::Other(error) => error,
+    }
 }
 
 fn key_of(condition: Option<Condition>, table: &TableDescription) -> Result<Keyed, ApiError> {

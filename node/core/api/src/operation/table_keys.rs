@@ -103,6 +103,12 @@ impl<'a> Names<'a> {
 /// The key schema and the local indexes of a new table.
 pub(super) fn keys(members: Members<'_>) -> Result<(KeySchema, Vec<LocalIndexSpec>), ApiError> {
     let definitions = Definitions::read(members)?;
+    // The model does not require it: a replica of another account's table is made without (`GlobalTableSourceArn`).
+    if !members.has("KeySchema") {
+        return Err(ApiError::validation(
+            "No defined key schema. A key schema containing at least a hash key must be defined for all tables",
+        ));
+    }
     let table = Names::read(members)?;
     let given: Vec<Members<'_>> =
         members.list("LocalSecondaryIndexes").unwrap_or_default().iter().filter_map(Members::of).collect();

@@ -1,5 +1,7 @@
 //! Operations on tables: each refusal's text, what becomes of a request, and what is shown of a table.
 
+mod insights;
+
 use super::table_json::Reply;
 use super::*;
 use crate::Wire;
@@ -88,6 +90,14 @@ fn key_schemas_and_definitions_must_fit() {
     create_refused(
         keys(&["a"], schema(&["a", "a"])),
         "Both the Hash Key and the Range Key element in the KeySchema have the same name",
+    );
+    create_refused(
+        json!({"KeySchema": null}),
+        "No defined key schema. A key schema containing at least a hash key must be defined for all tables",
+    );
+    create_refused(
+        json!({"AttributeDefinitions": null}),
+        "Invalid KeySchema: Some index key attribute have no definition",
     );
     create_refused(keys(&["b"], schema(&["a"])), "Invalid KeySchema: Some index key attribute have no definition");
     let count = "OOMPVWI: Number of attributes in KeySchema does not exactly match number of attributes defined in \
@@ -480,6 +490,22 @@ fn tags_are_named_by_arn() {
         let error = ChangeTags::parse_tag(body(arn, tags).as_bytes()).expect_err(expected);
         assert_eq!(text(error), format!("ValidationException: {expected}"));
     }
+}
+
+#[test]
+fn what_is_not_there_is_said_to_be_disabled() {
+    let body = br#"{"TableName": "music"}"#;
+    let mut out = Vec::new();
+    let backups = DescribeContinuousBackups::parse(body).expect("good");
+    backups.render(&mut out);
+    assert_eq!(
+        String::from_utf8_lossy(&out),
+        r#"{"ContinuousBackupsDescription":{"ContinuousBackupsStatus":"ENABLED","PointInTimeRecoveryDescription":{"PointInTimeRecoveryStatus":"DISABLED"}}}"#
+    );
+    assert_eq!(text(backups.not_found()), "TableNotFoundException: Table not found: music");
+    out.clear();
+    DescribeTimeToLive::parse(body).expect("good").render(&mut out);
+    assert_eq!(String::from_utf8_lossy(&out), r#"{"TimeToLiveDescription":{"TimeToLiveStatus":"DISABLED"}}"#);
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl ChangeTags {
     }
 }
 
-/// A checked ListTagsOfResource. All tags fit one page, so `NextToken` has nothing to say.
+/// A checked ListTagsOfResource. All tags of a table fit one page, so no `NextToken` is ever handed out.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ListTags {
     pub resource_arn: String,
@@ -75,8 +75,12 @@ pub struct ListTags {
 impl ListTags {
     pub fn parse(body: &[u8]) -> Result<ListTags, ApiError> {
         let request = reader::read(body, &LIST_INPUT)?;
-        let resource_arn = request.members().text("ResourceArn").unwrap_or_default();
+        let members = request.members();
+        let resource_arn = members.text("ResourceArn").unwrap_or_default();
         let table = arn::resource_table_name(resource_arn)?.to_owned();
+        if members.has("NextToken") {
+            return table_members::invalid("NextToken was not handed out by this operation");
+        }
         Ok(ListTags { resource_arn: resource_arn.to_owned(), table })
     }
 

@@ -55,13 +55,19 @@ fn settle(catalog: &mut Catalog, view: &View, moves_max: usize) {
 fn new_partitions_go_to_three_nodes_in_different_zones_with_the_fewest_replicas() {
     for (nodes_count, expected) in [(1, ["1v", "1v"]), (2, ["1v 2l", "1v 2l"]), (3, ["1v 2v 3v", "1v 2v 3v"])] {
         let mut catalog = cluster(nodes_count);
-        done(&mut catalog, Change::CreateTable { table: Box::new(spec("t")), partitions: Some(2), avoid: vec![] });
+        done(
+            &mut catalog,
+            Change::CreateTable { table: Box::new(spec("t")), partitions: Some(2), tables_max: None, avoid: vec![] },
+        );
         assert_eq!([shown(&catalog, 1), shown(&catalog, 2)], expected, "{nodes_count} nodes");
     }
 
     // Six nodes: the catalog is on the first, so the first table goes to the others.
     let mut catalog = cluster(6);
-    done(&mut catalog, Change::CreateTable { table: Box::new(spec("t")), partitions: Some(4), avoid: vec![] });
+    done(
+        &mut catalog,
+        Change::CreateTable { table: Box::new(spec("t")), partitions: Some(4), tables_max: None, avoid: vec![] },
+    );
     let mut held: BTreeMap<NodeId, u64> = BTreeMap::new();
     for partition in catalog.partitions() {
         partition.members.iter().for_each(|member| *held.entry(member.node).or_default() += 1);
@@ -74,6 +80,7 @@ fn new_partitions_go_to_three_nodes_in_different_zones_with_the_fewest_replicas(
     let table = |name: &str, avoid: Vec<u64>| Change::CreateTable {
         table: Box::new(spec(name)),
         partitions: Some(1),
+        tables_max: None,
         avoid: avoid.into_iter().map(NodeId).collect(),
     };
     done(&mut catalog, table("a", vec![]));
@@ -87,7 +94,10 @@ fn new_partitions_go_to_three_nodes_in_different_zones_with_the_fewest_replicas(
 #[test]
 fn first_leaders_spread() {
     let mut catalog = cluster(3);
-    done(&mut catalog, Change::CreateTable { table: Box::new(spec("t")), partitions: Some(6), avoid: vec![] });
+    done(
+        &mut catalog,
+        Change::CreateTable { table: Box::new(spec("t")), partitions: Some(6), tables_max: None, avoid: vec![] },
+    );
     let mut first: BTreeMap<NodeId, u64> = BTreeMap::new();
     for partition in catalog.partitions().skip(1) {
         *first.entry(partition.members[0].node).or_default() += 1;
@@ -121,7 +131,10 @@ fn a_cluster_grows_from_one_to_three_and_the_catalog_to_five() {
 /// A settled cluster of three with one table of one partition.
 fn three() -> Catalog {
     let mut catalog = cluster(3);
-    done(&mut catalog, Change::CreateTable { table: Box::new(spec("t")), partitions: Some(1), avoid: vec![] });
+    done(
+        &mut catalog,
+        Change::CreateTable { table: Box::new(spec("t")), partitions: Some(1), tables_max: None, avoid: vec![] },
+    );
     settle(&mut catalog, &view(1..=3), 4);
     catalog
 }
@@ -200,7 +213,10 @@ fn a_plan_that_waits_for_a_dead_node_is_given_up() {
 #[test]
 fn leaders_spread_over_living_voters() {
     let mut catalog = cluster(3);
-    done(&mut catalog, Change::CreateTable { table: Box::new(spec("t")), partitions: Some(5), avoid: vec![] });
+    done(
+        &mut catalog,
+        Change::CreateTable { table: Box::new(spec("t")), partitions: Some(5), tables_max: None, avoid: vec![] },
+    );
     settle(&mut catalog, &view(1..=3), 4);
     let led = |by: [u64; 6], alive: &[u64]| View {
         leaders: (0u64..).map(PartitionId).zip(by.into_iter().map(NodeId)).collect(),

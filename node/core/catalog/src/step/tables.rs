@@ -2,9 +2,9 @@
 
 use super::table_update;
 use crate::{
-    Billing, BillingSpec, Catalog, CatalogRefusal, LocalIndex, LocalIndexSpec, Member, Outcome, PartitionDescription,
-    Stamp, TABLE_UNITS_MAX, TABLES_BUSY_MAX, TABLES_MAX, TableDescription, TableSpec, TableStatus, TableUpdate,
-    Throughput, TokenRange, placement,
+    Billing, BillingSpec, Catalog, CatalogRefusal, ContributorInsights, InsightsMode, LocalIndex, LocalIndexSpec,
+    Member, Outcome, PartitionDescription, Stamp, TABLE_UNITS_MAX, TABLES_BUSY_MAX, TableDescription, TableSpec,
+    TableStatus, TableUpdate, Throughput, TokenRange, placement,
 };
 use stator_item::{IndexNumber, NodeId, TableId};
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,15 +17,16 @@ impl Catalog {
         &mut self,
         spec: TableSpec,
         partitions: Option<u64>,
+        tables_max: usize,
         avoid: &[NodeId],
         at: &Stamp,
     ) -> Result<Outcome, CatalogRefusal> {
         if self.names.contains_key(&spec.name) {
             return Err(CatalogRefusal::TableExists(spec.name));
         }
-        if self.tables.len() >= TABLES_MAX {
+        if self.tables.len() >= tables_max {
             return Err(CatalogRefusal::LimitExceeded(format!(
-                "Subscriber limit exceeded: There is a limit of {TABLES_MAX} tables per subscriber"
+                "Subscriber limit exceeded: There is a limit of {tables_max} tables per subscriber"
             )));
         }
         self.check_busy_tables()?;
@@ -136,6 +137,7 @@ impl Catalog {
         }
         if let Some(table) = self.tables.remove(&id) {
             self.names.remove(&table.name);
+            self.insights.remove(&id);
         }
         let closed: Vec<_> = self.routing.partitions(id).cloned().collect();
         for partition in closed {
@@ -172,6 +174,24 @@ impl Catalog {
             return Ok(Outcome::Unchanged);
         }
         Ok(Outcome::Table(self.put_table(changed)))
+    }
+
+    pub(super) fn change_insights(
+        &mut self,
+        name: &str,
+        mode: Option<InsightsMode>,
+        at: &Stamp,
+    ) -> Result<Outcome, CatalogRefusal> {
+        let table = self.table_named(name)?;
+        if table.status == TableStatus::Deleting {
+            return Err(CatalogRefusal::NoSuchTable(name.to_owned()));
+        }
+        let id = table.id;
+        if self.insights(id).and_then(|insights| insights.mode) == mode {
+            return Ok(Outcome::Unchanged);
+        }
+        self.insights.insert(id, ContributorInsights { mode, changed_ms: at.now_ms });
+        Ok(Outcome::Done)
     }
 }
 

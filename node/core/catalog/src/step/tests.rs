@@ -1,5 +1,8 @@
 //! What each change does and when it is refused; ids, coverage and determinism under random changes.
 
+mod insights;
+
+use crate::codec::FORMAT;
 use crate::*;
 use proptest::prelude::*;
 use stator_item::{KeyType, NodeId, PartitionId, ReplicaId, TableId, Token};
@@ -34,7 +37,7 @@ pub(crate) fn spec(name: &str) -> TableSpec {
 }
 
 pub(crate) fn create(table: TableSpec) -> Change {
-    Change::CreateTable { table: Box::new(table), partitions: None, avoid: Vec::new() }
+    Change::CreateTable { table: Box::new(table), partitions: None, tables_max: None, avoid: Vec::new() }
 }
 
 /// A cluster of so many nodes, each in a zone of its own.
@@ -209,7 +212,8 @@ fn tables_get_as_many_partitions_as_their_throughput_needs() {
     ] {
         let mut catalog = cluster(nodes_count);
         let table = TableSpec { billing, warm_throughput: warm, ..spec("t") };
-        let change = Change::CreateTable { table: Box::new(table), partitions: setting, avoid: Vec::new() };
+        let change =
+            Change::CreateTable { table: Box::new(table), partitions: setting, tables_max: None, avoid: Vec::new() };
         let Outcome::Table(table) = done(&mut catalog, change) else { panic!("a table") };
         let count = catalog.routing().partitions(table.id).count() as u64;
         assert_eq!(count, expected, "{nodes_count} nodes, {billing:?}, {warm:?}, {setting:?}");
@@ -309,6 +313,21 @@ fn tags_change_without_the_partitions() {
     let many: Vec<String> = (0..50).map(|number| format!("t{number}")).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "")).collect();
     assert!(matches!(refused(&mut catalog, tags(&many, &[])), CatalogRefusal::Invalid(_)));
+}
+
+#[test]
+fn the_limit_of_tables_is_a_setting() {
+    let mut catalog = cluster(1);
+    let create = |name: &str, tables_max| Change::CreateTable {
+        table: Box::new(spec(name)),
+        partitions: Some(1),
+        tables_max,
+        avoid: Vec::new(),
+    };
+    done(&mut catalog, create("a", Some(1)));
+    let limit = "Subscriber limit exceeded: There is a limit of 1 tables per subscriber";
+    assert_eq!(refused(&mut catalog, create("b", Some(1))), CatalogRefusal::LimitExceeded(limit.into()));
+    done(&mut catalog, create("b", None));
 }
 
 #[test]
@@ -427,8 +446,8 @@ fn other_formats_and_damage_are_told_apart() {
     }
     bytes.push(0);
     assert_eq!(Catalog::decode(&bytes), Err(CodecError::Damaged));
-    bytes[0] = 3;
-    assert_eq!(Catalog::decode(&bytes), Err(CodecError::UnknownFormat(3)));
+    bytes[0] = FORMAT + 1;
+    assert_eq!(Catalog::decode(&bytes), Err(CodecError::UnknownFormat(FORMAT + 1)));
 }
 
 fn changes() -> impl Strategy<Value = Change> {
@@ -445,11 +464,14 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => number.clone().prop_map(|id| Change::RemoveNode { id: NodeId(id) }),
         4 => (name.clone(), billing, proptest::option::of(0u64..20)).prop_map(|(name, billing, partitions)| {
             let table = Box::new(TableSpec { billing, ..spec(&name) });
-            Change::CreateTable { table, partitions, avoid: vec![NodeId(2)] }
+            Change::CreateTable { table, partitions, tables_max: None, avoid: vec![NodeId(2)] }
         }),
         6 => number.clone().prop_map(|id| Change::TableReady { id: TableId(id), version: 1 }),
         1 => (name.clone(), any::<bool>())
             .prop_map(|(name, on)| update(&name, TableUpdate { deletion_protection: Some(on), ..Default::default() })),
+        1 => (name.clone(), any::<bool>()).prop_map(|(table, on)| {
+            Change::ChangeInsights { table, mode: on.then_some(InsightsMode::ThrottledKeys) }
+        }),
         4 => name.prop_map(|name| Change::DeleteTable { name }),
         4 => number.clone().prop_map(|id| Change::TableGone { id: TableId(id) }),
         1 => (0u64..30, 1u64..4, proptest::collection::vec((1u64..6, 1u64..99), 0..4)).prop_map(|(id, epoch, members)| {
@@ -480,6 +502,10 @@ fn check_coverage(catalog: &Catalog) {
         assert_eq!(next, 1 << 64, "every token of {}", table.name);
     }
     assert_eq!(catalog.routing().partition(TableId(1_000), Token(5)), None);
+    assert!(
+        catalog.insights.keys().all(|table| catalog.tables.contains_key(table)),
+        "insights of a table that is gone"
+    );
 }
 
 proptest! {

@@ -53,15 +53,22 @@ fn maps_are_checked() {
     let nothing = item("{}");
     let text = |result: Result<(), crate::ExpressionError>| result.unwrap_err().to_string();
     assert_eq!(text(check_names(&none, Expressions::Present)), "ExpressionAttributeNames must not be empty");
-    assert_eq!(text(check_values(&nothing, Expressions::Present)), "ExpressionAttributeValues must not be empty");
+    assert_eq!(
+        text(check_values(&nothing, &none, Expressions::Present)),
+        "ExpressionAttributeValues must not be empty"
+    );
     assert_eq!(
         text(check_names(&names(), Expressions::Absent)),
         "ExpressionAttributeNames can only be specified when using expressions"
     );
     assert_eq!(check_names(&names(), Expressions::Present), Ok(()));
-    assert_eq!(check_values(&values(), Expressions::Present), Ok(()));
+    assert_eq!(check_values(&values(), &names(), Expressions::Present), Ok(()));
     let large = item(&format!(r#"{{":v": {{"S": "{}"}}}}"#, "x".repeat(2 * 1024 * 1024 - 2)));
-    assert_eq!(check_values(&large, Expressions::Present), Ok(()));
+    assert_eq!(check_values(&large, &none, Expressions::Present), Ok(()));
     let too_large = item(&format!(r#"{{":v": {{"S": "{}"}}}}"#, "x".repeat(2 * 1024 * 1024 - 1)));
-    assert!(check_values(&too_large, Expressions::Present).is_err());
+    assert!(check_values(&too_large, &none, Expressions::Present).is_err());
+    // Names and values have one limit together.
+    let name = BTreeMap::from([("#n".to_owned(), "n".to_owned())]);
+    assert_eq!(check_names(&name, Expressions::Present), Ok(()));
+    assert!(check_values(&large, &name, Expressions::Present).is_err());
 }

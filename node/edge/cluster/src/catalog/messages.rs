@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use stator_catalog::{CatalogRefusal, Change, Member, Outcome};
-use stator_item::{NodeId, PartitionId};
+use stator_item::{NodeId, PartitionId, TableId};
+use stator_partition::insights::Contributor;
 
 /// First byte of each message.
 const FORMAT: u8 = 1;
@@ -23,6 +24,8 @@ pub(crate) enum Message {
     ChangeMembers { partition: PartitionId, members: Vec<Member> },
     /// Hand your partition over, if you lead it.
     HandOver { partition: PartitionId, to: NodeId },
+    /// Which keys of the table were you asked for most?
+    Insights { table: TableId },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,6 +49,7 @@ pub(crate) enum Answer {
     },
     /// It could not be done now.
     Failed(String),
+    Insights(Vec<Contributor>),
 }
 
 /// What one node says of itself.

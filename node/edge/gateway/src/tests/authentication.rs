@@ -93,6 +93,7 @@ async fn presigned_requests_are_verified() {
         let mut presigned = plain("POST", &format!("/?{query}"));
         *presigned.body_mut() = Full::new(Bytes::from_static(BODY.as_bytes()));
         set(&mut presigned, "x-amz-target", "DynamoDB_20120810.ListTables");
+        set(&mut presigned, "content-type", "application/x-amz-json-1.0");
         presigned
     };
     let reply = client.send(with(&query)).await;

@@ -64,7 +64,8 @@ async fn exchange(edge: &Edge, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-const HEAD: &str = "POST / HTTP/1.1\r\nhost: a\r\nx-amz-target: DynamoDB_20120810.ListTables\r\n";
+const HEAD: &str = "POST / HTTP/1.1\r\nhost: a\r\nx-amz-target: DynamoDB_20120810.ListTables\r\n\
+                    content-type: application/x-amz-json-1.0\r\n";
 
 #[tokio::test]
 async fn bodies_that_are_too_large_are_refused_unread() {

@@ -90,15 +90,19 @@ async fn a_client_that_stops_sending_gets_its_reply() {
     let body = json!({"TableName": "music", "Key": {"artist": {"S": "a"}, "song": {"S": "b"}}}).to_string();
     let mut stream = TcpStream::connect(edge.address).await.expect("the listener accepts");
     let head = format!(
-        "POST / HTTP/1.1\r\nhost: stator\r\nx-amz-target: DynamoDB_20120810.GetItem\r\ncontent-length: {}\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: stator\r\nx-amz-target: DynamoDB_20120810.GetItem\r\n\
+         content-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all((head + &body).as_bytes()).await.expect("sent");
     stream.shutdown().await.expect("nothing more is sent");
     let mut looking = Client::connect(&edge).await;
-    while !looking.get("/metrics").await.text().contains("requests_in_flight 1") {
-        tokio::task::yield_now().await;
-    }
+    let waits = async {
+        while !looking.get("/metrics").await.text().contains("requests_in_flight 1") {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(waits).await;
     edge.world.weather.send_replace(Weather::Fair);
     let mut reply = String::new();
     soon(stream.read_to_string(&mut reply)).await.expect("a reply");

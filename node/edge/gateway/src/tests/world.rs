@@ -78,7 +78,7 @@ impl World {
         Ok(outcome)
     }
 
-    /// From now on this node hears nothing of the catalog.
+    /// From now on this node hears nothing of the catalog, until it asks.
     pub fn lag(&self) {
         *self.copy.lock() = Some(self.catalog.borrow().clone());
     }
@@ -90,7 +90,10 @@ impl World {
             let (id, version) = (table.id, table.version);
             let done = match table.status {
                 TableStatus::Active => continue,
-                TableStatus::Deleting => Change::TableGone { id },
+                TableStatus::Deleting => {
+                    self.partitions.lock().retain(|(table, _)| *table != id);
+                    Change::TableGone { id }
+                }
                 TableStatus::Creating | TableStatus::Updating => {
                     self.describe(&catalog, table);
                     Change::TableReady { id, version }
@@ -133,7 +136,11 @@ impl Door for World {
         name: &'a str,
         _deadline: Deadline,
     ) -> BoxFuture<'a, Result<Option<Arc<TableDescription>>, Refusal>> {
-        Box::pin(async move { Ok(self.catalog.borrow().table(name).cloned()) })
+        // What its copy lacks a node asks the catalog's leader for.
+        Box::pin(async move {
+            let known = self.catalog().table(name).cloned();
+            Ok(known.or_else(|| self.catalog.borrow().table(name).cloned()))
+        })
     }
 
     fn submit(
@@ -148,9 +155,7 @@ impl Door for World {
     }
 
     fn partition_tokens(&self, table: TableId, token: Token) -> Option<TokenRange> {
-        let partitions = self.partitions.lock();
-        let holds = |(id, partition): &&(TableId, Partition)| *id == table && partition.tokens().contains(token);
-        partitions.iter().find(holds).map(|(_, partition)| partition.tokens())
+        self.catalog().routing().partition(table, token).map(|partition| partition.tokens)
     }
 }
 
@@ -160,12 +165,15 @@ impl Tables for World {
     }
 
     fn newest(&self, _deadline: Deadline) -> BoxFuture<'_, Arc<Catalog>> {
+        *self.copy.lock() = None;
         Box::pin(async move { self.catalog.borrow().clone() })
     }
 
     fn change(&self, change: Change, _deadline: Deadline) -> BoxFuture<'_, Result<Outcome, ChangeError>> {
         let change = match change {
-            Change::CreateTable { table, avoid, .. } => Change::CreateTable { table, partitions: Some(3), avoid },
+            Change::CreateTable { table, avoid, .. } => {
+                Change::CreateTable { table, partitions: Some(3), tables_max: None, avoid }
+            }
             other => other,
         };
         let outcome = self.step(change);

@@ -131,7 +131,7 @@ impl Index {
     /// Entries met while the log is opened.
     pub fn replay(&mut self, replica: ReplicaId, first: u64, locations: &[Location]) {
         let log = self.replicas.entry(replica).or_default();
-        for (index, location) in (first..).zip(locations) {
+        for (location, index) in locations.iter().zip(first..) {
             let before = log.replay(index, *location);
             release(&mut self.segments, before, 0);
             occupy(&mut self.segments, *location);
@@ -139,13 +139,13 @@ impl Index {
     }
 
     /// After the last replayed record no entry may be missing between others.
-    pub fn check_complete(&self) -> Result<(), DiskError> {
-        match self.replicas.iter().find(|(_, log)| !log.is_complete()) {
-            None => Ok(()),
-            Some((replica, _)) => {
-                Err(DiskError::Damaged(format!("entries of replica {replica} are missing in the log")))
-            }
+    pub fn settle(&mut self) -> Result<(), DiskError> {
+        for (replica, log) in &mut self.replicas {
+            log.settle().map_err(|index| {
+                DiskError::Damaged(format!("entry {index} of replica {replica} is missing in the log"))
+            })?;
         }
+        Ok(())
     }
 
     pub fn vote_written(&mut self, replica: ReplicaId, segment: u32) {

@@ -99,6 +99,9 @@ pub(crate) fn decode(body: &[u8], mut record: impl FnMut(ReplicaId, Replayed)) -
                     reader.take(4 + bytes)?;
                     places.push((at, bytes));
                 }
+                if first.checked_add(count as u64).is_none() {
+                    return Err(DiskError::Damaged(format!("the Raft log holds {count} entries from {first} on")));
+                }
                 Replayed::Entries { first, places }
             }
             VOTE => Replayed::Other(Change::Vote(reader.bytes()?)),

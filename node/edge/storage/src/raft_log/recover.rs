@@ -56,7 +56,7 @@ pub(crate) fn recover(directory: &Path) -> Result<Recovered, DiskError> {
             segment::close(&file, end as u64)?;
         }
     }
-    recovered.index.check_complete()?;
+    recovered.index.settle()?;
     Ok(recovered)
 }
 

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use stator_environment::ReplicaLogState;
-use std::collections::VecDeque;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+};
 
 /// Where an entry stands: its header is at `offset`, its `bytes` follow. Segment 0 means nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -24,8 +27,10 @@ pub(crate) struct ReplicaIndex {
     pub purged_segment: u32,
     /// Index of the first entry, when there is one.
     first: u64,
-    /// While a log is opened there may be holes, for entries that were moved and come later.
     locations: VecDeque<Location>,
+    /// While a log is opened: entries in whatever order, with holes for those that were moved and come later, or are purged
+    /// later. By index, so that a hole of any width takes no memory.
+    replayed: BTreeMap<u64, Location>,
     /// The last entries, and the calls that brought them. Holds at least all that are not written.
     recent: VecDeque<(u64, Bytes)>,
 }
@@ -37,10 +42,6 @@ impl ReplicaIndex {
 
     pub fn is_blank(&self) -> bool {
         self.vote.is_none() && self.purged.is_none() && self.locations.is_empty()
-    }
-
-    pub fn is_complete(&self) -> bool {
-        !self.locations.contains(&NOWHERE)
     }
 
     fn last(&self) -> Option<u64> {
@@ -86,6 +87,7 @@ impl ReplicaIndex {
     }
 
     pub fn truncate(&mut self, index: u64, mut released: impl FnMut(Location)) {
+        self.replayed.split_off(&index.saturating_add(1)).into_values().for_each(&mut released);
         let kept = index.saturating_add(1).saturating_sub(self.first).min(self.locations.len() as u64) as usize;
         let removed = self.locations.len() - kept;
         self.locations.drain(kept..).for_each(&mut released);
@@ -97,6 +99,8 @@ impl ReplicaIndex {
             return;
         }
         self.purged = Some((index, mark));
+        let above = self.replayed.split_off(&index.saturating_add(1));
+        mem::replace(&mut self.replayed, above).into_values().for_each(&mut released);
         let removed = index.saturating_add(1).saturating_sub(self.first).min(self.locations.len() as u64) as usize;
         self.locations.drain(..removed).for_each(&mut released);
         self.first += removed as u64;
@@ -106,7 +110,8 @@ impl ReplicaIndex {
         shrink(&mut self.recent);
     }
 
-    pub fn clear(&mut self, released: impl FnMut(Location)) {
+    pub fn clear(&mut self, mut released: impl FnMut(Location)) {
+        mem::take(&mut self.replayed).into_values().for_each(&mut released);
         self.locations.drain(..).for_each(released);
         self.recent.clear();
     }
@@ -132,18 +137,18 @@ impl ReplicaIndex {
 
     /// Sets the place of an entry met while the log is opened, in whatever order, and returns the place before.
     pub fn replay(&mut self, index: u64, location: Location) -> Location {
-        if self.locations.is_empty() {
-            self.first = index;
+        self.replayed.insert(index, location).unwrap_or(NOWHERE)
+    }
+
+    /// Ends the opening of the log. `Err`: the first entry that is missing between others.
+    pub fn settle(&mut self) -> Result<(), u64> {
+        let Some((&first, _)) = self.replayed.first_key_value() else { return Ok(()) };
+        if let Some((_, missing)) = self.replayed.keys().zip(first..).find(|(index, expected)| *index != expected) {
+            return Err(missing);
         }
-        while index < self.first {
-            self.locations.push_front(NOWHERE);
-            self.first -= 1;
-        }
-        while index >= self.next() {
-            self.locations.push_back(NOWHERE);
-        }
-        let position = (index - self.first) as usize;
-        std::mem::replace(&mut self.locations[position], location)
+        self.first = first;
+        self.locations = mem::take(&mut self.replayed).into_values().collect();
+        Ok(())
     }
 
     /// Lets the entries of the calls up to `sequence` go from memory; they are written.

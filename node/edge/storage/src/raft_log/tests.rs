@@ -229,6 +229,21 @@ fn an_append_that_leaves_a_gap_is_refused_and_changes_nothing() {
     assert_eq!(log.state(QUIET).last, Some(101));
 }
 
+/// A hole may be as wide as numbers are: it is told, and takes no memory before.
+#[test]
+fn a_hole_is_damage_unless_it_is_purged() {
+    let place = |offset| Location { segment: 1, offset, bytes: 1 };
+    let far = u64::MAX - 1;
+    let mut index = Index::default();
+    index.replay(QUIET, 1, &[place(0), place(8)]);
+    index.replay(QUIET, far, &[place(16)]);
+    let settled = index.settle();
+    assert!(matches!(&settled, Err(DiskError::Damaged(text)) if text.starts_with("entry 3 of")), "{settled:?}");
+    index.purge(QUIET, 0, far - 1, Bytes::from_static(b"mark"));
+    index.settle().expect("the hole is purged");
+    assert_eq!(index.state(QUIET).last, Some(far));
+}
+
 #[test]
 fn a_quiet_replica_does_not_hold_the_log_of_a_busy_one() {
     let directory = directory();
