@@ -96,6 +96,7 @@ pub async fn create_table(cluster: &Cluster, through: NodeId, name: &str) -> Res
         name: name.to_owned(),
         key: KeySchema { hash: KeyAttribute { name: "pk".to_owned(), key_type: KeyType::String }, range: None },
         local_indexes: Vec::new(),
+        global_indexes: Vec::new(),
         billing: BillingSpec::OnDemand { throughput: None },
         warm_throughput: Throughput::default(),
         class: TableClass::Standard,

@@ -1,12 +1,12 @@
 //! Consumed capacity: DynamoDB's figures for reads and writes, and how they are shown.
 //!
-//! Source: Amazon DynamoDB Developer Guide, "DynamoDB read and write operations" and "Local secondary indexes".
+//! Source: Amazon DynamoDB Developer Guide, "DynamoDB read and write operations" and "Local secondary indexes", "Global secondary indexes".
 
 use crate::operation::ReadConsistency;
 use crate::reader::Members;
 use crate::render::Object;
 use stator_catalog::TableDescription;
-use stator_item::IndexNumber;
+use stator_item::{IndexNumber, TableId};
 use stator_partition::reply::Written;
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -73,6 +73,7 @@ impl std::ops::AddAssign for Units {
 pub struct Consumed {
     pub table: Units,
     pub indexes: BTreeMap<IndexNumber, Units>,
+    pub global_indexes: BTreeMap<TableId, Units>,
 }
 
 impl Consumed {
@@ -80,11 +81,18 @@ impl Consumed {
         *self.indexes.entry(index).or_default() += units;
     }
 
+    pub fn add_global_index(&mut self, index: TableId, units: Units) {
+        *self.global_indexes.entry(index).or_default() += units;
+    }
+
     /// What another request consumed of the same table.
     pub(crate) fn add(&mut self, other: &Consumed) {
         self.table += other.table;
         for (index, units) in &other.indexes {
             self.add_index(*index, *units);
+        }
+        for (index, units) in &other.global_indexes {
+            self.add_global_index(*index, *units);
         }
     }
 
@@ -94,11 +102,14 @@ impl Consumed {
         for (index, old_bytes, new_bytes) in &written.index_bytes {
             self.add_index(*index, Units::of_write(*old_bytes, *new_bytes));
         }
+        for (index, old_bytes, new_bytes) in &written.global_bytes {
+            self.add_global_index(*index, Units::of_write(*old_bytes, *new_bytes));
+        }
     }
 
     fn total(&self) -> Units {
         let mut total = self.table;
-        self.indexes.values().for_each(|units| total += *units);
+        self.indexes.values().chain(self.global_indexes.values()).for_each(|units| total += *units);
         total
     }
 
@@ -113,6 +124,15 @@ impl Consumed {
                 let mut indexes = Object::begin(object.member("LocalSecondaryIndexes"));
                 for (number, units) in &self.indexes {
                     if let Some(index) = table.local_index_numbered(*number) {
+                        write_capacity(*units, indexes.member(&index.name));
+                    }
+                }
+                indexes.end();
+            }
+            if !self.global_indexes.is_empty() {
+                let mut indexes = Object::begin(object.member("GlobalSecondaryIndexes"));
+                for (id, units) in &self.global_indexes {
+                    if let Some(index) = table.global_index_by_id(*id) {
                         write_capacity(*units, indexes.member(&index.name));
                     }
                 }

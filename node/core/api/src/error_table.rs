@@ -111,6 +111,12 @@ impl From<Refusal> for ApiError {
             Refusal::Overloaded => ApiError::Throttled(
                 "The request was throttled as the partition has too much work waiting. Retry it after a while.".into(),
             ),
+            Refusal::ChangeLogFull => ApiError::Throttled(
+                "The level of configured provisioned throughput for one or more global secondary indexes of the table was \
+                 exceeded. Consider increasing your provisioning level for the under-provisioned global secondary indexes \
+                 with the UpdateTable API"
+                    .into(),
+            ),
             Refusal::StaleEpoch { .. } | Refusal::NotLeader { .. } | Refusal::Unavailable(_) => {
                 ApiError::Unavailable(UNAVAILABLE.into())
             }
@@ -134,6 +140,7 @@ impl From<CatalogRefusal> for ApiError {
                     "Attempt to change a resource which is still in use: Table is being {doing}: {name}"
                 ))
             }
+            CatalogRefusal::NoSuchIndex(_) => ApiError::ResourceNotFound("Requested resource not found".to_owned()),
             CatalogRefusal::DeletionProtected(_) => ApiError::validation(
                 "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection \
                  first.",

@@ -114,5 +114,6 @@ pub fn table() -> TableDescription {
         sse: None,
         tags: BTreeMap::new(),
         stream: None,
+        global_indexes: Vec::new(),
     }
 }

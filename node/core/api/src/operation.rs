@@ -19,6 +19,7 @@ pub mod describe_time_to_live;
 pub mod execute_statement;
 mod expressions;
 pub mod get_item;
+mod global_indexes;
 mod legacy;
 pub mod list_tables;
 mod model;

@@ -48,6 +48,9 @@ pub struct Catalog {
     /// Made anew from `partitions`.
     #[serde(skip)]
     pub(crate) routing: Routing,
+    /// The tables of global indexes; made anew from `tables`.
+    #[serde(skip)]
+    pub(crate) index_tables: BTreeMap<TableId, TableId>,
 }
 
 impl Catalog {
@@ -68,6 +71,11 @@ impl Catalog {
 
     pub fn table_by_id(&self, id: TableId) -> Option<&Arc<TableDescription>> {
         self.tables.get(&id)
+    }
+
+    /// The table whose rows, or whose index's rows, lie under that id.
+    pub fn table_of_rows(&self, id: TableId) -> Option<&Arc<TableDescription>> {
+        self.tables.get(self.index_tables.get(&id).unwrap_or(&id))
     }
 
     /// All tables, in the order of their ids.
@@ -149,5 +157,10 @@ impl Catalog {
     pub(crate) fn derive(&mut self) {
         self.names = self.tables.values().map(|table| (table.name.clone(), table.id)).collect();
         self.routing = Routing::of(self.partitions.values());
+        self.index_tables = self
+            .tables
+            .values()
+            .flat_map(|table| table.global_indexes.iter().map(|index| (index.id, table.id)))
+            .collect();
     }
 }

@@ -64,6 +64,9 @@ pub enum Change {
     UpdateTable {
         name: String,
         update: Box<TableUpdate>,
+        /// For an index that is made: as with CreateTable.
+        partitions: Option<u64>,
+        avoid: Vec<NodeId>,
     },
     DeleteTable {
         name: String,
@@ -125,6 +128,16 @@ pub enum Change {
         id: ChangeId,
         change: Box<Change>,
     },
+    /// Everything that was in the table when the index was made has reached the index.
+    IndexFilled {
+        table: TableId,
+        index: TableId,
+    },
+    /// All partitions of the index are closed.
+    IndexGone {
+        table: TableId,
+        index: TableId,
+    },
 }
 
 impl Change {
@@ -152,6 +165,8 @@ impl Change {
             | Change::ReplicaLost { .. }
             | Change::CreateKey { .. }
             | Change::SetKey { .. }
+            | Change::IndexFilled { .. }
+            | Change::IndexGone { .. }
             | Change::Once { .. } => self,
         }
     }
@@ -170,6 +185,36 @@ pub struct TableSpec {
     pub deletion_protection: bool,
     pub sse: Option<Sse>,
     pub tags: BTreeMap<String, String>,
+    pub global_indexes: Vec<GlobalIndexSpec>,
+}
+
+/// A global index without its id, which the catalog gives.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GlobalIndexSpec {
+    pub name: String,
+    pub hash: Vec<KeyAttribute>,
+    pub range: Vec<KeyAttribute>,
+    pub projection: IndexProjection,
+    /// What it asks for; it must fit the table's mode.
+    pub units: UnitsUpdate,
+}
+
+/// Throughput of a table's index; what is not named stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct UnitsUpdate {
+    pub throughput: Option<Throughput>,
+    pub on_demand_read: Option<UnitsMax>,
+    pub on_demand_write: Option<UnitsMax>,
+    pub warm_read_units: Option<u64>,
+    pub warm_write_units: Option<u64>,
+}
+
+/// One of `GlobalSecondaryIndexUpdates`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum IndexUpdate {
+    Create(GlobalIndexSpec),
+    Update { name: String, units: UnitsUpdate },
+    Delete { name: String },
 }
 
 /// A local index without its number, which the catalog gives.
@@ -206,6 +251,7 @@ pub struct TableUpdate {
     pub class: Option<TableClass>,
     pub deletion_protection: Option<bool>,
     pub sse: Option<SseUpdate>,
+    pub indexes: Vec<IndexUpdate>,
 }
 
 /// One way of `OnDemandThroughput`.
@@ -282,6 +328,8 @@ pub enum CatalogRefusal {
     TableBusy { name: String, status: TableStatus },
     #[error("the table is protected against deletion")]
     DeletionProtected(String),
+    #[error("index {0} does not exist")]
+    NoSuchIndex(String),
     /// A quota of tables, or of tables on their way.
     #[error("{0}")]
     LimitExceeded(String),

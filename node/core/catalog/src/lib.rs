@@ -19,8 +19,8 @@ pub mod table;
 
 pub use catalog::Catalog;
 pub use change::{
-    BillingMode, BillingSpec, CatalogRefusal, Change, ChangeId, LocalIndexSpec, MembersPlan, Outcome, Plan, SseUpdate,
-    Stamp, TableSpec, TableUpdate, UnitsMax,
+    BillingMode, BillingSpec, CatalogRefusal, Change, ChangeId, GlobalIndexSpec, IndexUpdate, LocalIndexSpec,
+    MembersPlan, Outcome, Plan, SseUpdate, Stamp, TableSpec, TableUpdate, UnitsMax, UnitsUpdate,
 };
 pub use cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeStart, NodeState};
 pub use codec::{CodecError, decode_change, encode_change};
@@ -28,8 +28,8 @@ pub use partition::{Member, PartitionDescription, Role, TokenRange};
 pub use routing::Routing;
 pub use secret::Secret;
 pub use table::{
-    Billing, ContributorInsights, IndexProjection, InsightsMode, KeyAttribute, KeySchema, LocalIndex,
-    OnDemandThroughput, Sse, StreamView, TableClass, TableDescription, TableStatus, Throughput,
+    Billing, ContributorInsights, GlobalIndex, IndexProjection, IndexStatus, InsightsMode, KeyAttribute, KeySchema,
+    LocalIndex, OnDemandThroughput, Sse, StreamView, TableClass, TableDescription, TableStatus, Throughput,
 };
 
 use stator_item::{NodeId, ReplicaId};
@@ -51,3 +51,7 @@ pub const ACCESS_KEYS_MAX: usize = 5_000;
 pub const TABLE_PARTITIONS_MAX: u64 = 1_024;
 /// Most read and write units a second of one table, DynamoDB's default quota (`DescribeLimits`).
 pub const TABLE_UNITS_MAX: u64 = 40_000;
+/// Most global secondary indexes of a table, DynamoDB's default quota.
+pub const GLOBAL_INDEXES_MAX: usize = 20;
+/// Most attributes that all indexes of a table may include; one in two indexes counts twice.
+pub const INCLUDED_ATTRIBUTES_MAX: usize = 100;

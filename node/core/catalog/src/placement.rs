@@ -6,7 +6,7 @@ mod tests;
 
 pub use moves::{Move, View, moves};
 
-use crate::{Catalog, Role, TABLE_PARTITIONS_MAX, TableDescription};
+use crate::{Catalog, Role, TABLE_PARTITIONS_MAX, Throughput};
 use stator_item::{NodeId, PartitionId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,10 +19,9 @@ pub const CATALOG_REPLICAS_MAX: usize = 5;
 const PARTITION_READ_UNITS: u64 = 3_000;
 const PARTITION_WRITE_UNITS: u64 = 1_000;
 
-/// How many partitions a new table gets: what its warm throughput needs, as DynamoDB would give it; on one node one, as
+/// How many partitions a new table or index gets: what its warm throughput needs, as DynamoDB would give it; on one node one, as
 /// there is nobody to share the work with.
-pub(crate) fn partitions_of_new_table(table: &TableDescription, nodes_count: usize, setting: Option<u64>) -> u64 {
-    let warm = table.warm_throughput;
+pub(crate) fn partitions_of_new_table(warm: Throughput, nodes_count: usize, setting: Option<u64>) -> u64 {
     let needed = match setting {
         Some(count) => count,
         None if nodes_count <= 1 => 1,

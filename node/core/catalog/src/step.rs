@@ -1,6 +1,7 @@
 //! One change at a time.
 
 mod access_keys;
+mod global_indexes;
 mod nodes;
 mod partitions;
 mod table_update;
@@ -32,7 +33,9 @@ impl Catalog {
                 let tables_max = tables_max.map_or(TABLES_MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
                 self.create_table(*table, partitions, tables_max, &avoid, at)
             }
-            Change::UpdateTable { name, update } => self.update_table(&name, &update, at),
+            Change::UpdateTable { name, update, partitions, avoid } => {
+                self.update_table(&name, &update, partitions, &avoid, at)
+            }
             Change::DeleteTable { name } => self.delete_table(&name),
             Change::TableReady { id, version } => Ok(self.table_ready(id, version)),
             Change::TableGone { id } => Ok(self.table_gone(id)),
@@ -48,6 +51,8 @@ impl Catalog {
             }
             Change::SetKey { id, disabled } => self.set_key(id, disabled),
             Change::DeleteKey { id } => self.delete_key(id),
+            Change::IndexFilled { table, index } => Ok(self.index_filled(table, index)),
+            Change::IndexGone { table, index } => Ok(self.index_gone(table, index)),
         }?;
         if outcome != Outcome::Unchanged {
             self.revision += 1;

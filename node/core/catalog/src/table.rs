@@ -45,6 +45,53 @@ pub struct LocalIndex {
     pub projection: IndexProjection,
 }
 
+/// `IndexStatus` of the API, and whether rows are still being filled in (`Backfilling`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum IndexStatus {
+    /// Not all partitions know it yet.
+    Creating,
+    /// CREATING with `Backfilling`: every write reaches it, and what was there before is being filled in.
+    Backfilling,
+    Active,
+    Updating,
+    /// No partition of the table feeds it any more, or soon none will.
+    Deleting,
+}
+
+/// A global secondary index: its own key, its own partitions, fed from the change logs of the table's partitions.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GlobalIndex {
+    /// Its rows and partitions lie under this id as a table's do under its own. Never used again.
+    pub id: TableId,
+    pub name: String,
+    /// One to four.
+    pub hash: Vec<KeyAttribute>,
+    /// Up to four.
+    pub range: Vec<KeyAttribute>,
+    pub projection: IndexProjection,
+    pub status: IndexStatus,
+    /// Of the table's mode.
+    pub billing: Billing,
+    pub warm_throughput: Throughput,
+}
+
+impl GlobalIndex {
+    /// The attributes of its key, in their order.
+    pub fn key(&self) -> impl Iterator<Item = &KeyAttribute> + Clone {
+        self.hash.iter().chain(&self.range)
+    }
+
+    /// Whether the table's partitions feed it.
+    pub fn is_fed(&self) -> bool {
+        self.status != IndexStatus::Deleting
+    }
+
+    /// Whether it may be queried.
+    pub fn serves(&self) -> bool {
+        matches!(self.status, IndexStatus::Active | IndexStatus::Updating)
+    }
+}
+
 /// Read and write units a second.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Throughput {
@@ -134,6 +181,7 @@ pub struct TableDescription {
     pub tags: BTreeMap<String, String>,
     /// Set while something reads the table's change log. No API sets it yet.
     pub stream: Option<StreamView>,
+    pub global_indexes: Vec<GlobalIndex>,
 }
 
 impl TableDescription {
@@ -145,5 +193,27 @@ impl TableDescription {
     /// The local secondary index of that number.
     pub fn local_index_numbered(&self, number: IndexNumber) -> Option<&LocalIndex> {
         self.local_indexes.iter().find(|index| index.number == number)
+    }
+
+    /// The global secondary index of that name.
+    pub fn global_index(&self, name: &str) -> Option<&GlobalIndex> {
+        self.global_indexes.iter().find(|index| index.name == name)
+    }
+
+    /// The global secondary index of that id.
+    pub fn global_index_by_id(&self, id: TableId) -> Option<&GlobalIndex> {
+        self.global_indexes.iter().find(|index| index.id == id)
+    }
+
+    /// Whether somebody reads its change log, so that there has to be one.
+    pub fn has_consumer(&self) -> bool {
+        self.stream.is_some() || self.global_indexes.iter().any(GlobalIndex::is_fed)
+    }
+
+    /// Every attribute of a key: the table's, then those of its indexes. An attribute of several keys comes several times.
+    pub fn key_attributes(&self) -> impl Iterator<Item = &KeyAttribute> {
+        let local = self.local_indexes.iter().map(|index| &index.range);
+        let global = self.global_indexes.iter().flat_map(GlobalIndex::key);
+        std::iter::once(&self.key.hash).chain(&self.key.range).chain(local).chain(global)
     }
 }

@@ -23,7 +23,7 @@ pub use evaluate::Updated;
 pub use placeholders::{Expressions, Placeholders, check_names, check_values};
 pub use plan::condition::{Comparator, Condition, ConditionStep, Operand, Test, ValueType};
 pub use plan::joining::Joining;
-pub use plan::key_condition::{KeyCondition, KeyTest, RangeCondition, ResolvedKeyCondition};
+pub use plan::key_condition::{KeyCondition, KeyTest, RangeCondition, ResolvedCompound, ResolvedKeyCondition};
 pub use plan::path::{PATH_DEPTH_MAX, Path, PathTooDeep, Step};
 pub use plan::projection::Projection;
 pub use plan::update::{Assignment, Update, ValueStep};

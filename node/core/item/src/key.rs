@@ -6,8 +6,9 @@ mod ordered;
 mod tests;
 
 pub use layout::{
-    Bounds, RowKey, decode_row_key, hash_bounds, hash_prefix, index_row_key, prefix_bounds, prefix_end, row_key,
-    successor, table_bounds, token_bounds,
+    Bounds, RowKey, compound_hash_prefix, compound_row_key, decode_compound_row_key, decode_row_key, hash_bounds,
+    hash_prefix, index_row_key, prefix_bounds, prefix_end, row_key, row_key_token, successor, table_bounds,
+    token_bounds,
 };
 
 use crate::number::Number;
@@ -123,6 +124,13 @@ impl Token {
     pub fn of(hash: &KeyPart) -> Token {
         let mut encoded = Vec::with_capacity(hash.encoded_capacity());
         hash.encode_into(&mut encoded);
+        Token::of_encoded(&encoded)
+    }
+
+    /// The token of all index entries whose hash key has these parts.
+    pub fn of_all(hash: &[KeyPart]) -> Token {
+        let mut encoded = Vec::with_capacity(hash.iter().map(KeyPart::encoded_capacity).sum());
+        hash.iter().for_each(|part| part.encode_into(&mut encoded));
         Token::of_encoded(&encoded)
     }
 

@@ -70,6 +70,12 @@ mutants! {
     SkipRowBetweenPages = "skip-row-between-pages",
     /// What an item had in a local index stays there when it changes.
     LeaveIndexEntry = "leave-index-entry",
+    /// An index takes a delivery again, or one that others have overtaken.
+    TakeDeliveryTwice = "take-delivery-twice",
+    /// A feed's cursor moves before the index has what it passes.
+    MoveCursorEarly = "move-cursor-early",
+    /// Change records go though a consumer has not passed them.
+    TrimUnread = "trim-unread",
 }
 
 /// Whether the mistake is to be made here and now.

@@ -81,7 +81,12 @@ fn apply_effects(effects: &Effects, state: &mut PartitionState, writes: &mut Row
         // Numbered here and not in evaluation, so that nothing in flight has to know how many are before it.
         let sequence = state.progress.last_change.next();
         state.progress.last_change = sequence;
-        writes.put(FamilyKind::Changes, keys::change_key(state.partition, sequence), encode_record(change));
+        let record = encode_record(change);
+        if let Some((record, bytes)) = state.log_size.write(sequence, state.progress.change_bytes) {
+            writes.put(FamilyKind::State, keys::log_mark_key(state.partition, record), codec::encode(&bytes, 10));
+        }
+        state.progress.change_bytes += record.len() as u64;
+        writes.put(FamilyKind::Changes, keys::change_key(state.partition, sequence), record);
     }
     if let Some(remembered) = &effects.remembered {
         state.remembered.insert(RememberedId::of(remembered));
@@ -107,13 +112,14 @@ fn change_state(change: &StateChange, state: &mut PartitionState, writes: &mut R
     match change {
         StateChange::Describe(table) => {
             writes.put(FamilyKind::State, keys::description_key(partition), codec::encode(table, 512));
+            let is_first = state.description.is_none();
             state.description = Some(Arc::new((**table).clone()));
+            state.follow_indexes(table, is_first, writes);
+            trim_unread(state, writes);
         }
         StateChange::Close => close(state, writes),
         StateChange::MoveCursor { consumer, to } => {
-            if state.cursors.advance(consumer, *to) {
-                writes.put(FamilyKind::State, keys::cursor_key(partition, consumer), codec::encode(to, 9));
-            }
+            state.advance(consumer, *to, writes);
         }
         StateChange::TrimChanges { to } => trim(*to, state, writes),
         StateChange::RaiseMark { birth_ms } => {
@@ -121,6 +127,15 @@ fn change_state(change: &StateChange, state: &mut PartitionState, writes: &mut R
             if let Some(last) = state.remembered.forget_below(*birth_ms) {
                 writes.delete_range(FamilyKind::State, keys::remembered_up_to(partition, last));
             }
+        }
+        StateChange::Receive { source, up_to } => {
+            for (first, known) in state.received.receive(*source, *up_to) {
+                writes.put(FamilyKind::State, keys::received_key(partition, first), codec::encode(&known, 20));
+            }
+        }
+        StateChange::MoveFeed { index, to, backfill } => {
+            state.move_feed(*index, *to, backfill, writes);
+            trim_unread(state, writes);
         }
     }
 }
@@ -131,13 +146,29 @@ fn close(state: &mut PartitionState, writes: &mut RowWrites) {
         writes.delete_range(FamilyKind::Items, bounds);
     }
     writes.delete_range(FamilyKind::State, keys::remembered_bounds(state.partition));
+    writes.delete_range(FamilyKind::State, keys::received_bounds(state.partition));
     state.remembered.clear();
     state.counts.clear();
+    state.received.clear();
+    state.end_feeds(writes);
     state.progress.closed = true;
+    trim_unread(state, writes);
+}
+
+/// Where nobody reads the log later, what every consumer has passed goes at once.
+fn trim_unread(state: &mut PartitionState, writes: &mut RowWrites) {
+    let has_stream = state.description.as_ref().is_some_and(|table| table.stream.is_some());
+    if !has_stream {
+        trim(state.progress.last_change, state, writes);
+    }
 }
 
 fn trim(to: SequenceNumber, state: &mut PartitionState, writes: &mut RowWrites) {
-    let last = trimmable(&state.cursors, to).min(state.progress.last_change);
+    let last = match stator_mutants::is(Mutant::TrimUnread) {
+        true => to,
+        false => trimmable(&state.cursors, to),
+    };
+    let last = last.min(state.progress.last_change);
     if last < state.progress.first_change {
         return;
     }
@@ -146,4 +177,7 @@ fn trim(to: SequenceNumber, state: &mut PartitionState, writes: &mut RowWrites) 
     let bounds: Bounds = (start, Some(keys::change_key(state.partition, first_kept).to_vec()));
     writes.delete_range(FamilyKind::Changes, bounds);
     state.progress.first_change = first_kept;
+    for record in state.log_size.trim(first_kept, state.progress.last_change) {
+        writes.delete(FamilyKind::State, keys::log_mark_key(state.partition, record));
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Guarantees: nothing is changed; what is found is told in sentences, of which the first [`FINDINGS_MAX`] are kept.
 
+mod global;
 #[cfg(test)]
 mod tests;
 
@@ -47,6 +48,9 @@ impl Checked {
 pub fn check(state: &PartitionState, rows: &dyn ReadRows) -> Result<Checked, ReadError> {
     let mut checked = Checked::default();
     match state.description() {
+        Some(table) if !state.is_closed() && state.global_index().is_some() => {
+            global::check_entries(state, table, rows, &mut checked)?;
+        }
         Some(table) if !state.is_closed() => {
             let counted = check_items(state, table, rows, &mut checked)?;
             check_indexes(state, table, counted.collections, rows, &mut checked)?;

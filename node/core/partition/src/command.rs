@@ -1,12 +1,13 @@
 //! What a client asks of one partition. Everything in a command was validated by `api`; the partition checks what only
 //! it can know: conditions, sizes after an update, index keys, its token range.
 
+use crate::global_index::{Backfill, Delivery};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use stator_catalog::{TableDescription, TokenRange};
 use stator_changelog::SequenceNumber;
 use stator_expression::{Condition, Projection, RangeCondition, Update};
-use stator_item::{IndexNumber, Key, KeyPart};
+use stator_item::{IndexNumber, Key, KeyPart, TableId};
 
 /// Names a command, however often it is sent: a repeat has the effect and the reply of the first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -44,6 +45,23 @@ pub enum Command {
     RaiseMark {
         birth_ms: u64,
     },
+    /// Changes of a global index's rows, from a partition of its table.
+    Deliver(Box<Delivery>),
+    /// What is to be brought to a global index next: behind `after` or, without one, behind its cursor.
+    ReadFeed {
+        index: TableId,
+        after: Option<SequenceNumber>,
+        bytes_max: u64,
+    },
+    /// All partitions of a global index durably have everything up to `to`, and that much of its backfill. Never moves
+    /// backwards.
+    MoveFeed {
+        index: TableId,
+        to: SequenceNumber,
+        backfill: Backfill,
+    },
+    /// How the global indexes stand that this partition feeds.
+    ShowFeeds,
 }
 
 /// `ReturnValues`.
@@ -123,6 +141,9 @@ pub enum PageRange {
     Hash { hash: KeyPart, range: Option<RangeCondition> },
     /// A Scan, of all tokens or of a parallel segment's.
     Tokens(TokenRange),
+    /// A Query of a global index: all parts of its hash key, equal range parts from the left, then maybe a condition on the
+    /// next one.
+    Compound { hash: Vec<KeyPart>, equal: Vec<KeyPart>, range: Option<RangeCondition> },
 }
 
 /// A place in an index: the keys of `ExclusiveStartKey` and `LastEvaluatedKey`.
@@ -131,11 +152,21 @@ pub struct Position {
     pub key: Key,
     /// The index's range key, where the place is in a local index.
     pub index_range: Option<KeyPart>,
+    /// All parts of the index's key, where the place is in a global index.
+    pub index_key: Vec<KeyPart>,
 }
 
 impl Command {
     /// Whether the command may change something, and so bears an id and passes through the log.
     pub fn is_write(&self) -> bool {
-        !matches!(self, Command::Get(_) | Command::Page(_) | Command::Count | Command::ReadChanges { .. })
+        !matches!(
+            self,
+            Command::Get(_)
+                | Command::Page(_)
+                | Command::Count
+                | Command::ReadChanges { .. }
+                | Command::ReadFeed { .. }
+                | Command::ShowFeeds
+        )
     }
 }

@@ -2,13 +2,14 @@
 
 use crate::{
     command::CommandId,
+    global_index::Backfill,
     reply::{Refusal, Reply},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use stator_catalog::TableDescription;
+use stator_catalog::{TableDescription, TokenRange};
 use stator_changelog::{ChangeRecord, SequenceNumber};
-use stator_item::{IndexNumber, Timestamp};
+use stator_item::{IndexNumber, TableId, Timestamp};
 
 /// A row of the family `Items` that is put or, without a value, deleted.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -67,9 +68,26 @@ pub struct Remembered {
 pub enum StateChange {
     Describe(Box<TableDescription>),
     Close,
-    MoveCursor { consumer: String, to: SequenceNumber },
-    TrimChanges { to: SequenceNumber },
-    RaiseMark { birth_ms: u64 },
+    MoveCursor {
+        consumer: String,
+        to: SequenceNumber,
+    },
+    TrimChanges {
+        to: SequenceNumber,
+    },
+    RaiseMark {
+        birth_ms: u64,
+    },
+    /// An index's partition has everything of that source up to there.
+    Receive {
+        source: TokenRange,
+        up_to: SequenceNumber,
+    },
+    MoveFeed {
+        index: TableId,
+        to: SequenceNumber,
+        backfill: Backfill,
+    },
 }
 
 /// Names an entry among those of its partition: from 1 on, rising. Numbers are never used twice within a term: an entry whose

@@ -13,17 +13,18 @@ mod tests;
 mod write;
 
 pub(crate) use indexes::index_entry_of_row;
+pub(crate) use reading::Reading;
 pub(crate) use write::encode_size as encode_collection_size;
 
 use crate::{
     command::{Command, CommandId},
     effects::{Effects, EntryNumber, Remembered},
+    global_index::delivery,
     overlay::Overlay,
     reply::{Refusal, Reply},
     rows::{ReadError, ReadRow},
     state::PartitionState,
 };
-use reading::Reading;
 use serde::{Deserialize, Serialize};
 use stator_item::Timestamp;
 
@@ -110,6 +111,10 @@ impl Turn<'_> {
             Command::Put(put) => write::evaluate(self, reading, write::Change::Put(put)),
             Command::Update(update) => write::evaluate(self, reading, write::Change::Update(update)),
             Command::Delete(delete) => write::evaluate(self, reading, write::Change::Delete(delete)),
+            Command::Deliver(delivery) => {
+                let (effects, reply) = delivery::evaluate(delivery, reading)?;
+                Ok((effects, self.timestamp, reply))
+            }
             other => {
                 let (change, reply) = administer::evaluate(other, reading);
                 let effects = change.map(|change| Effects { state: Some(change), ..Effects::default() });

@@ -32,7 +32,8 @@ impl AskedKey {
             Command::Get(get) => get.key.clone(),
             Command::Page(page) => match &page.range {
                 PageRange::Hash { hash, .. } => Key { hash: hash.clone(), range: None },
-                PageRange::Tokens(_) => return None,
+                // Keys of an index are not keys of the table.
+                PageRange::Tokens(_) | PageRange::Compound { .. } => return None,
             },
             _ => return None,
         };

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use stator_changelog::SequenceNumber;
-use stator_item::{Bounds, PartitionId, key::prefix_end};
+use stator_item::{Bounds, PartitionId, TableId, Token, key::prefix_end};
 
 use crate::effects::EntryNumber;
 
@@ -19,6 +19,9 @@ mod tag {
     pub const COUNTS: u8 = 18;
     pub const CURSOR: u8 = 19;
     pub const REMEMBERED: u8 = 20;
+    pub const FEED: u8 = 32;
+    pub const RECEIVED: u8 = 33;
+    pub const LOG_MARK: u8 = 34;
 }
 
 /// What a row of the family `State` is about.
@@ -27,8 +30,24 @@ pub(crate) enum StateKey {
     Progress,
     Description,
     Counts,
-    Cursor { consumer: String },
-    Remembered { entry: EntryNumber },
+    Cursor {
+        consumer: String,
+    },
+    Remembered {
+        entry: EntryNumber,
+    },
+    /// What a source remembers of an index.
+    Feed {
+        index: TableId,
+    },
+    /// What an index has of a source, by the first of its tokens.
+    Received {
+        first: Token,
+    },
+    /// How much was written to the change log before that record.
+    LogMark {
+        record: SequenceNumber,
+    },
 }
 
 /// Where the replica keeps its Raft position, in the same batch as the rows.
@@ -82,6 +101,25 @@ pub(crate) fn cursor_key(partition: PartitionId, consumer: &str) -> Bytes {
     state_key(partition, tag::CURSOR, consumer.as_bytes())
 }
 
+pub(crate) fn feed_key(partition: PartitionId, index: TableId) -> Bytes {
+    state_key(partition, tag::FEED, &index.0.to_be_bytes())
+}
+
+pub(crate) fn received_key(partition: PartitionId, first: Token) -> Bytes {
+    state_key(partition, tag::RECEIVED, &first.0.to_be_bytes())
+}
+
+/// Everything that an index has of its sources.
+pub(crate) fn received_bounds(partition: PartitionId) -> Bounds {
+    let start = state_key(partition, tag::RECEIVED, &[]).to_vec();
+    let end = prefix_end(&start);
+    (start, end)
+}
+
+pub(crate) fn log_mark_key(partition: PartitionId, record: SequenceNumber) -> Bytes {
+    state_key(partition, tag::LOG_MARK, &record.0.to_be_bytes())
+}
+
 /// One row for all ids of an entry: a row for each would cost a replica more than the rest of its state.
 pub(crate) fn remembered_key(partition: PartitionId, entry: EntryNumber) -> Bytes {
     state_key(partition, tag::REMEMBERED, &entry.0.to_be_bytes())
@@ -103,6 +141,7 @@ pub(crate) fn remembered_bounds(partition: PartitionId) -> Bounds {
 /// Takes the key of a state row apart; `None`: no release has written it.
 pub(crate) fn parse_state_key(partition: PartitionId, key: &[u8]) -> Option<StateKey> {
     let (&tag, rest) = key.strip_prefix(&partition.0.to_be_bytes())?.split_first()?;
+    let number = |rest: &[u8]| rest.try_into().ok().map(u64::from_be_bytes);
     match (tag, rest) {
         (tag::PROGRESS, []) => Some(StateKey::Progress),
         (tag::DESCRIPTION, []) => Some(StateKey::Description),
@@ -111,6 +150,9 @@ pub(crate) fn parse_state_key(partition: PartitionId, key: &[u8]) -> Option<Stat
         (tag::REMEMBERED, entry) => {
             Some(StateKey::Remembered { entry: EntryNumber(u64::from_be_bytes(entry.try_into().ok()?)) })
         }
+        (tag::FEED, index) => Some(StateKey::Feed { index: TableId(number(index)?) }),
+        (tag::RECEIVED, first) => Some(StateKey::Received { first: Token(number(first)?) }),
+        (tag::LOG_MARK, record) => Some(StateKey::LogMark { record: SequenceNumber(number(record)?) }),
         _ => None,
     }
 }

@@ -15,7 +15,8 @@ use crate::{
     state::PartitionState,
 };
 use bytes::Bytes;
-use stator_catalog::TableDescription;
+use stator_catalog::{TableDescription, TokenRange};
+use stator_changelog::SequenceNumber;
 use stator_item::Timestamp;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -55,6 +56,8 @@ pub struct Overlay {
     description: Option<InFlight<Arc<TableDescription>>>,
     closed: Option<EntryNumber>,
     mark_ms: Option<InFlight<u64>>,
+    /// In the order of their entries.
+    received: VecDeque<InFlight<(TokenRange, SequenceNumber)>>,
     carried: VecDeque<Carried>,
     bytes: usize,
 }
@@ -74,6 +77,7 @@ impl Overlay {
             description: None,
             closed: None,
             mark_ms: None,
+            received: VecDeque::new(),
             carried: VecDeque::new(),
             bytes: 0,
         }
@@ -143,7 +147,11 @@ impl Overlay {
             }
             Some(StateChange::Close) => self.closed = Some(entry),
             Some(StateChange::RaiseMark { birth_ms }) => self.mark_ms = Some(InFlight { value: *birth_ms, entry }),
-            Some(StateChange::MoveCursor { .. } | StateChange::TrimChanges { .. }) | None => {}
+            Some(StateChange::Receive { source, up_to }) => {
+                self.received.push_back(InFlight { value: (*source, *up_to), entry });
+            }
+            Some(StateChange::MoveCursor { .. } | StateChange::TrimChanges { .. } | StateChange::MoveFeed { .. })
+            | None => {}
         }
         let bytes = effects.bytes();
         carried.bytes += bytes;
@@ -165,6 +173,7 @@ impl Overlay {
             }
             self.bytes -= carried.bytes;
         }
+        while self.received.pop_front_if(|received| received.entry <= entry).is_some() {}
         self.description.take_if(|description| description.entry <= entry);
         self.closed.take_if(|closed| *closed <= entry);
         self.mark_ms.take_if(|mark| mark.entry <= entry);
@@ -189,6 +198,13 @@ impl Overlay {
 
     pub(crate) fn mark_ms(&self) -> Option<(u64, EntryNumber)> {
         self.mark_ms.as_ref().map(|mark| (mark.value, mark.entry))
+    }
+
+    /// What the newest delivery in flight of a source, or of the one that it was split from, brought it to.
+    pub(crate) fn received(&self, source: TokenRange) -> Option<(SequenceNumber, EntryNumber)> {
+        let covers = |range: &TokenRange| range.first <= source.first && source.last <= range.last;
+        let newest = self.received.iter().rev().find(|received| covers(&received.value.0))?;
+        Some((newest.value.1, newest.entry))
     }
 
     pub(crate) fn last_timestamp(&self) -> Timestamp {

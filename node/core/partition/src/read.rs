@@ -7,6 +7,7 @@ mod tests;
 
 use crate::{
     command::{Command, Get},
+    global_index::feed,
     reply::{Got, Refusal, Reply},
     rows::{ReadError, ReadRow, ReadRows},
     rows_needed::item_row_key,
@@ -18,11 +19,16 @@ use stator_expression::Projection;
 use stator_item::{row, size};
 use std::sync::Arc;
 
+pub(crate) use changes::read as changes_after;
+
 /// Answers a command that changes nothing. State and rows are of the same moment.
 pub fn read(command: &Command, state: &ReadState, rows: &dyn ReadRows) -> Result<Result<Reply, Refusal>, ReadError> {
     // The change log outlives its table: its consumers still read it.
     if let Command::ReadChanges { after, bytes_max } = command {
         return changes::read(*after, *bytes_max, state, rows).map(|records| Ok(Reply::Changes(records)));
+    }
+    if let Command::ShowFeeds = command {
+        return Ok(Ok(Reply::Feeds(state.feed_statuses())));
     }
     if let Command::Get(_) = command {
         return read_item(command, state, rows);
@@ -33,6 +39,10 @@ pub fn read(command: &Command, state: &ReadState, rows: &dyn ReadRows) -> Result
     };
     match command {
         Command::Page(command) => page::read(command, table, state, rows).map(|page| page.map(Reply::Page)),
+        Command::ReadFeed { index, after, bytes_max } => {
+            let feed = feed::read(*index, *after, *bytes_max, state, table, rows)?;
+            Ok(feed.map(|feed| Reply::Feed(Box::new(feed))))
+        }
         Command::Count => Ok(Ok(Reply::Counted(state.counts.clone()))),
         _ => Ok(Err(Refusal::Invalid("a write is not a read".to_owned()))),
     }

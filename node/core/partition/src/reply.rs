@@ -1,10 +1,13 @@
 //! What a partition answers.
 
-use crate::command::Position;
+use crate::{
+    command::Position,
+    global_index::{Feed, FeedStatus},
+};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use stator_changelog::ChangeRecord;
-use stator_item::IndexNumber;
+use stator_changelog::{ChangeRecord, SequenceNumber};
+use stator_item::{IndexNumber, TableId};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Reply {
@@ -15,6 +18,12 @@ pub enum Reply {
     Changes(Vec<ChangeRecord>),
     /// The command had its effect, and there is nothing to say about it.
     Done,
+    /// Up to where an index's partition has everything of the source.
+    Delivered {
+        up_to: SequenceNumber,
+    },
+    Feed(Box<Feed>),
+    Feeds(Vec<FeedStatus>),
 }
 
 /// Sizes are DynamoDB's (`stator_item::size`), 0 where there is no item.
@@ -29,6 +38,8 @@ pub struct Written {
     pub index_bytes: Vec<(IndexNumber, u64, u64)>,
     /// Bytes of the item collection after the write, where asked for.
     pub collection_bytes: Option<u64>,
+    /// As `index_bytes`, of the global indexes that the write will come to.
+    pub global_bytes: Vec<(TableId, u64, u64)>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -95,4 +106,7 @@ pub enum Refusal {
     /// This replica cannot answer now: starting, without a quorum, or behind.
     #[error("the replica cannot answer now: {0}")]
     Unavailable(String),
+    /// The change log is full, as a consumer of it does not keep up: nothing was done.
+    #[error("the change log is full")]
+    ChangeLogFull,
 }

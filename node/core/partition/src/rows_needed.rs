@@ -12,6 +12,9 @@ pub fn rows_needed(command: &Command, table: &TableDescription) -> Vec<Vec<u8>> 
         Command::Put(put) => &put.key,
         Command::Update(update) => &update.key,
         Command::Delete(delete) => &delete.key,
+        Command::Deliver(delivery) => {
+            return delivery.changes.iter().chain(&delivery.page).map(|row| row.key.to_vec()).collect();
+        }
         Command::Get(get) => return vec![item_row_key(table, &get.key)],
         Command::Page(_)
         | Command::Count
@@ -20,6 +23,9 @@ pub fn rows_needed(command: &Command, table: &TableDescription) -> Vec<Vec<u8>> 
         | Command::ReadChanges { .. }
         | Command::MoveCursor { .. }
         | Command::TrimChanges { .. }
+        | Command::ReadFeed { .. }
+        | Command::MoveFeed { .. }
+        | Command::ShowFeeds
         | Command::RaiseMark { .. } => return Vec::new(),
     };
     let mut keys = vec![item_row_key(table, written)];

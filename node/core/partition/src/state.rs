@@ -4,6 +4,7 @@
 //! the same. Bounds: remembered ids by count, bytes and age ([`mark_due`](PartitionState::mark_due)), consumers by
 //! [`CONSUMERS_MAX`], all else by the table's description.
 
+mod feeds;
 mod remembered;
 #[cfg(test)]
 mod tests;
@@ -15,12 +16,13 @@ use crate::{
     codec::{self, CodecError},
     command::CommandId,
     effects::EntryNumber,
+    global_index::{IndexFeed, LogSize, Received},
     keys::{self, StateKey},
     reply::{IndexCount, Refusal, Reply},
     rows::{Direction, FamilyKind, ReadError, ReadRows, RowWrites, items_bounds},
 };
 use serde::{Deserialize, Serialize};
-use stator_catalog::{TableDescription, TokenRange};
+use stator_catalog::{GlobalIndex, LocalIndex, TableDescription, TokenRange};
 use stator_changelog::{Cursors, SequenceNumber};
 use stator_item::{Bounds, IndexNumber, PartitionId, TableId, Timestamp};
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
@@ -44,6 +46,8 @@ pub(crate) struct Progress {
     /// The first change record that is kept, or where the next one goes if none is.
     pub first_change: SequenceNumber,
     pub last_change: SequenceNumber,
+    /// Bytes of all change records ever written.
+    pub change_bytes: u64,
 }
 
 /// The state of one partition.
@@ -55,6 +59,11 @@ pub struct PartitionState {
     pub(crate) remembered: RememberedIds,
     pub(crate) counts: BTreeMap<IndexNumber, IndexCount>,
     pub(crate) cursors: Cursors,
+    /// The global indexes that this partition, one of a table, feeds.
+    pub(crate) feeds: BTreeMap<TableId, IndexFeed>,
+    /// What this partition, one of a global index, has of its sources.
+    pub(crate) received: Received,
+    pub(crate) log_size: LogSize,
 }
 
 /// What answering reads needs of a state; cheap to take, so that the state is not held while rows are read.
@@ -64,6 +73,8 @@ pub struct ReadState {
     pub(crate) progress: Progress,
     pub(crate) description: Option<Arc<TableDescription>>,
     pub(crate) counts: Vec<IndexCount>,
+    /// Each with its cursor.
+    pub(crate) feeds: BTreeMap<TableId, (SequenceNumber, IndexFeed)>,
 }
 
 impl PartitionState {
@@ -79,6 +90,7 @@ impl PartitionState {
             mark_ms: 0,
             first_change: SequenceNumber(1),
             last_change: SequenceNumber(0),
+            change_bytes: 0,
         };
         PartitionState {
             partition,
@@ -87,6 +99,9 @@ impl PartitionState {
             remembered: RememberedIds::default(),
             counts: BTreeMap::new(),
             cursors: Cursors::default(),
+            feeds: BTreeMap::new(),
+            received: Received::default(),
+            log_size: LogSize::default(),
         }
     }
 
@@ -164,9 +179,20 @@ impl PartitionState {
         (first <= last).then_some((first, last))
     }
 
-    /// Items and bytes, of the table and of each local index.
+    /// The local indexes whose entries lie here. A global index has none.
+    fn local_indexes(&self) -> &[LocalIndex] {
+        let table = self.description.as_ref().filter(|table| table.id == self.progress.table);
+        table.map(|table| table.local_indexes.as_slice()).unwrap_or_default()
+    }
+
+    /// Whose partition this is, if it is a global index's and described.
+    pub fn global_index(&self) -> Option<&GlobalIndex> {
+        self.description.as_ref()?.global_index_by_id(self.progress.table)
+    }
+
+    /// Items and bytes, of the table and of each local index; in a partition of a global index, of its entries.
     pub fn counts(&self) -> Vec<IndexCount> {
-        let local = self.description.iter().flat_map(|table| table.local_indexes.iter().map(|index| index.number));
+        let local = self.local_indexes().iter().map(|index| index.number);
         let count = |index| self.counts.get(&index).copied().unwrap_or(IndexCount { index, ..IndexCount::default() });
         [IndexNumber::ITEMS].into_iter().chain(local).map(count).collect()
     }
@@ -178,8 +204,7 @@ impl PartitionState {
 
     /// The ranges of the family `Items` that hold the partition's rows.
     pub fn items_bounds(&self) -> Vec<Bounds> {
-        let local: Vec<IndexNumber> =
-            self.description.iter().flat_map(|table| table.local_indexes.iter().map(|index| index.number)).collect();
+        let local: Vec<IndexNumber> = self.local_indexes().iter().map(|index| index.number).collect();
         items_bounds(self.progress.table, self.progress.tokens, &local)
     }
 
@@ -190,6 +215,7 @@ impl PartitionState {
             progress: self.progress.clone(),
             description: self.description.clone(),
             counts: self.counts(),
+            feeds: self.feeds_with_cursors(),
         }
     }
 
@@ -216,6 +242,9 @@ struct Loading {
     remembered: RememberedIds,
     counts: BTreeMap<IndexNumber, IndexCount>,
     cursors: Cursors,
+    feeds: BTreeMap<TableId, IndexFeed>,
+    received: Received,
+    log_size: LogSize,
 }
 
 impl Loading {
@@ -235,6 +264,11 @@ impl Loading {
                 let mark_ms = self.progress.as_ref().map_or(0, |progress| progress.mark_ms);
                 self.remembered.load_row(entry, decoded(value)?, mark_ms);
             }
+            StateKey::Feed { index } => {
+                self.feeds.insert(index, decoded(value)?);
+            }
+            StateKey::Received { first } => self.received.load(first, decoded(value)?),
+            StateKey::LogMark { record } => self.log_size.load(record, decoded(value)?),
         }
         Ok(())
     }
@@ -252,6 +286,9 @@ impl Loading {
                 remembered: self.remembered,
                 counts: self.counts,
                 cursors: self.cursors,
+                feeds: self.feeds,
+                received: self.received,
+                log_size: self.log_size,
             })),
         }
     }

@@ -113,6 +113,7 @@ pub(crate) fn table(local_indexes: bool, stream: bool) -> TableDescription {
         sse: None,
         tags: BTreeMap::new(),
         stream: stream.then_some(StreamView::NewAndOldImages),
+        global_indexes: Vec::new(),
     }
 }
 
@@ -125,7 +126,11 @@ pub(crate) struct Replica {
 
 impl Replica {
     pub fn new() -> Replica {
-        let state = PartitionState::new(PARTITION, TABLE, TokenRange::ALL, 1);
+        Replica::of(PARTITION, TABLE, TokenRange::ALL)
+    }
+
+    pub fn of(partition: PartitionId, rows: TableId, tokens: TokenRange) -> Replica {
+        let state = PartitionState::new(partition, rows, tokens, 1);
         let mut store = Store::default();
         store.write(&state.first_rows());
         Replica { store, state }
@@ -136,7 +141,7 @@ impl Replica {
         let entry = codec::decode_entry(&codec::encode_entry(entry)).expect("what was encoded can be decoded");
         let applied = apply(&entry, log_term, &mut self.state);
         self.store.write(&applied.writes);
-        let loaded = PartitionState::load(PARTITION, &self.store).expect("rows of a state can be loaded");
+        let loaded = PartitionState::load(self.state.partition(), &self.store).expect("rows of a state can be loaded");
         assert_eq!(loaded.as_ref(), Some(&self.state), "the rows of the state are the state");
         applied.outcome
     }
@@ -154,7 +159,10 @@ pub(crate) struct Leader {
 impl Leader {
     /// A leader of a table that is described.
     pub fn of(table: TableDescription) -> Leader {
-        let replica = Replica::new();
+        Leader::with(Replica::new(), table)
+    }
+
+    pub fn with(replica: Replica, table: TableDescription) -> Leader {
         let overlay = Overlay::new(TERM, &replica.state, replica.state.last_entry());
         let mut leader = Leader { replica, overlay, pack: Pack::default(), now_ms: 1_000, commands_count: 0 };
         leader.write(&Command::Describe(Box::new(table))).expect("a first description is taken");

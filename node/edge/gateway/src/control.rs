@@ -2,7 +2,7 @@
 
 use crate::{
     dispatch::Turn,
-    fan_out,
+    fan_out::{self, Counts},
     gateway::Gateway,
     tables::{CatalogTest, Tables},
 };
@@ -19,7 +19,6 @@ use stator_api::{
 use stator_catalog::{Catalog, Change, Outcome, TableDescription, TableStatus};
 use stator_cluster::ChangeError;
 use stator_item::TableId;
-use stator_partition::reply::IndexCount;
 use std::{sync::Arc, time::Duration};
 
 /// So long a reply is held back for the work that it tells of. Clients ask at once whether it is done, then only every
@@ -111,7 +110,7 @@ impl Gateway {
         owner.check(&input.table.given)?;
         let table = self.change_table(input.change(None, Vec::new()), turn).await?;
         self.hold(&|catalog| status(catalog, table.id) != Some(TableStatus::Creating)).await;
-        self.show(&table, Some(TableStatus::Creating), &[], Reply::TableDescription, turn)
+        self.show(&table, Some(TableStatus::Creating), &Counts::default(), Reply::TableDescription, turn)
     }
 
     async fn update_table(&self, turn: &mut Turn<'_>) -> Result<(), ApiError> {
@@ -128,7 +127,7 @@ impl Gateway {
         self.owner()?.check(&input.table.given)?;
         let table = self.change_table(input.change(), turn).await?;
         self.hold(&|catalog| status(catalog, table.id).is_none()).await;
-        self.show(&table, Some(TableStatus::Deleting), &[], Reply::TableDescription, turn)
+        self.show(&table, Some(TableStatus::Deleting), &Counts::default(), Reply::TableDescription, turn)
     }
 
     async fn describe_table(&self, turn: &mut Turn<'_>) -> Result<(), ApiError> {
@@ -136,7 +135,7 @@ impl Gateway {
         let table = self.table(&input.table, turn).await?;
         let counts = match table.status {
             TableStatus::Active | TableStatus::Updating => self.count(&table).await,
-            TableStatus::Creating | TableStatus::Deleting => Vec::new(),
+            TableStatus::Creating | TableStatus::Deleting => Counts::default(),
         };
         self.show(&table, None, &counts, Reply::Table, turn)
     }
@@ -198,7 +197,7 @@ impl Gateway {
         self.tables.becomes(is_so, self.deadline(HOLD_TIME_MAX)).await;
     }
 
-    async fn count(&self, table: &TableDescription) -> Vec<IndexCount> {
+    async fn count(&self, table: &TableDescription) -> Counts {
         fan_out::counts(&*self.door, table, self.deadline(COUNT_TIME_MAX)).await
     }
 
@@ -206,13 +205,14 @@ impl Gateway {
         &self,
         table: &TableDescription,
         status: Option<TableStatus>,
-        counts: &[IndexCount],
+        counts: &Counts,
         reply: Reply,
         turn: &mut Turn<'_>,
     ) -> Result<(), ApiError> {
         let owner = self.owner()?;
         let now_ms = self.environment.clock.wall_ms();
-        TableView { table, status, counts, owner: &owner, now_ms }.render(reply, &mut turn.out);
+        let Counts { items: counts, global: global_counts } = counts;
+        TableView { table, status, counts, global_counts, owner: &owner, now_ms }.render(reply, &mut turn.out);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use stator_api::{
 };
 use stator_catalog::{TableDescription, TokenRange};
 use stator_cluster::{Consistency, Deadline, Door};
-use stator_item::Token;
+use stator_item::{TableId, Token};
 use stator_partition::{Command, Refusal, Reply, reply::IndexCount};
 use std::collections::BTreeMap;
 
@@ -60,8 +60,9 @@ pub(crate) async fn pages(
 ) -> Result<(), ApiError> {
     while let Some(token) = paging.next_token() {
         // Not known between a table's making and the news of where its partitions lie, nor after its end.
-        let tokens = door.partition_tokens(table.id, token).ok_or_else(ApiError::unavailable)?;
-        match door.submit(table.id, token, paging.page(tokens), consistency(read), deadline).await? {
+        let rows = paging.rows(table);
+        let tokens = door.partition_tokens(rows, token).ok_or_else(ApiError::unavailable)?;
+        match door.submit(rows, token, paging.page(tokens), consistency(read), deadline).await? {
             Reply::Page(page) => paging.absorb(tokens, page),
             _ => return Err(ApiError::internal()),
         }
@@ -69,12 +70,30 @@ pub(crate) async fn pages(
     Ok(())
 }
 
-/// Items and bytes of a table and its local indexes. Partitions that do not answer are left out: these are approximate
+/// Items and bytes of a table and its indexes.
+#[derive(Default)]
+pub(crate) struct Counts {
+    /// Of the table and its local indexes.
+    pub items: Vec<IndexCount>,
+    pub global: BTreeMap<TableId, IndexCount>,
+}
+
+/// Counts a table and all of its indexes.
+pub(crate) async fn counts(door: &dyn Door, table: &TableDescription, deadline: Deadline) -> Counts {
+    let items = counts_of(door, table.id, deadline).await;
+    let mut global = BTreeMap::new();
+    for index in table.global_indexes.iter().filter(|index| index.is_fed()) {
+        let counted = counts_of(door, index.id, deadline).await;
+        global.extend(counted.into_iter().map(|count| (index.id, count)));
+    }
+    Counts { items, global }
+}
+
+/// Items and bytes of what lies under an id. Partitions that do not answer are left out: these are approximate
 /// figures, and DynamoDB's are hours old.
-pub(crate) async fn counts(door: &dyn Door, table: &TableDescription, deadline: Deadline) -> Vec<IndexCount> {
-    let count =
-        |tokens: TokenRange| door.submit(table.id, tokens.first, Command::Count, Consistency::Eventual, deadline);
-    let mut running = stream::iter(partitions(door, table)).map(count).buffer_unordered(COUNT_CONCURRENT_MAX);
+async fn counts_of(door: &dyn Door, rows: TableId, deadline: Deadline) -> Vec<IndexCount> {
+    let count = |tokens: TokenRange| door.submit(rows, tokens.first, Command::Count, Consistency::Eventual, deadline);
+    let mut running = stream::iter(partitions(door, rows)).map(count).buffer_unordered(COUNT_CONCURRENT_MAX);
     let mut sums = BTreeMap::new();
     while let Some(outcome) = running.next().await {
         let Ok(Reply::Counted(counts)) = outcome else { continue };
@@ -87,11 +106,11 @@ pub(crate) async fn counts(door: &dyn Door, table: &TableDescription, deadline: 
     sums.into_values().collect()
 }
 
-/// The tokens of each partition of the table.
-fn partitions<'a>(door: &'a dyn Door, table: &'a TableDescription) -> impl Iterator<Item = TokenRange> + use<'a> {
+/// The tokens of each partition of a table or index.
+fn partitions(door: &dyn Door, rows: TableId) -> impl Iterator<Item = TokenRange> {
     let mut next = Some(TokenRange::ALL.first);
     std::iter::from_fn(move || {
-        let tokens = door.partition_tokens(table.id, next?)?;
+        let tokens = door.partition_tokens(rows, next?)?;
         next = tokens.last.0.checked_add(1).map(Token);
         Some(tokens)
     })

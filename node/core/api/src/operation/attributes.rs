@@ -46,11 +46,15 @@ pub(super) fn check_item_size(item: &Item) -> Result<(), ApiError> {
 
 /// The primary key of a whole item, whose index keys are checked as well.
 pub(super) fn key_of_item(item: &Item, table: &TableDescription) -> Result<Key, ApiError> {
-    let TableDescription { key: schema, local_indexes, .. } = table;
+    let TableDescription { key: schema, local_indexes, global_indexes, .. } = table;
     let hash = key_part_of_item(item, &schema.hash)?;
     let range = schema.range.as_ref().map(|range| key_part_of_item(item, range)).transpose()?;
     for index in local_indexes {
-        check_index_key(item, &index.range, &index.name)?;
+        check_range_size(&index_key(item, std::slice::from_ref(&index.range), &index.name)?)?;
+    }
+    for index in global_indexes.iter().filter(|index| index.is_fed()) {
+        check_hash_size(&index_key(item, &index.hash, &index.name)?)?;
+        check_range_size(&index_key(item, &index.range, &index.name)?)?;
     }
     let key = Key { hash, range };
     check_not_empty(&key, schema)?;
@@ -74,9 +78,14 @@ fn key_part_of_item(item: &Item, attribute: &KeyAttribute) -> Result<KeyPart, Ap
     })
 }
 
-fn check_index_key(item: &Item, attribute: &KeyAttribute, index_name: &str) -> Result<(), ApiError> {
+/// The parts of an index's hash or sort key that the item has.
+fn index_key(item: &Item, attributes: &[KeyAttribute], index_name: &str) -> Result<Vec<KeyPart>, ApiError> {
+    let has = attributes.iter().filter_map(|attribute| Some((attribute, item.get(&attribute.name)?)));
+    has.map(|(attribute, value)| index_key_part(value, attribute, index_name)).collect()
+}
+
+fn index_key_part(value: &Value, attribute: &KeyAttribute, index_name: &str) -> Result<KeyPart, ApiError> {
     let KeyAttribute { name, key_type } = attribute;
-    let Some(value) = item.get(name) else { return Ok(()) };
     let Some(part) = typed(value, attribute) else {
         return Err(ApiError::Validation(format!(
             "One or more parameter values were invalid: Type mismatch for Index Key {name} Expected: {} Actual: {} \
@@ -93,7 +102,7 @@ fn check_index_key(item: &Item, attribute: &KeyAttribute, index_name: &str) -> R
             kind_of_empty(&part)
         )));
     }
-    check_range_size(&part)
+    Ok(part)
 }
 
 /// The key that a `Key` member holds: the key attributes and nothing else.
@@ -146,12 +155,13 @@ fn kind_of_empty(part: &KeyPart) -> &'static str {
 }
 
 fn check_key_size(key: &Key) -> Result<(), ApiError> {
-    check_hash_size(&key.hash)?;
-    key.range.as_ref().map_or(Ok(()), check_range_size)
+    check_hash_size(std::slice::from_ref(&key.hash))?;
+    check_range_size(key.range.as_slice())
 }
 
-pub(super) fn check_hash_size(hash: &KeyPart) -> Result<(), ApiError> {
-    if hash.size() > HASH_KEY_BYTES_MAX {
+/// All parts of a hash key together.
+pub(super) fn check_hash_size(hash: &[KeyPart]) -> Result<(), ApiError> {
+    if hash.iter().map(KeyPart::size).sum::<usize>() > HASH_KEY_BYTES_MAX {
         return Err(ApiError::Validation(format!(
             "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit \
              of{HASH_KEY_BYTES_MAX} bytes"
@@ -160,8 +170,9 @@ pub(super) fn check_hash_size(hash: &KeyPart) -> Result<(), ApiError> {
     Ok(())
 }
 
-pub(super) fn check_range_size(range: &KeyPart) -> Result<(), ApiError> {
-    if range.size() > RANGE_KEY_BYTES_MAX {
+/// All parts of a sort key together.
+pub(super) fn check_range_size(range: &[KeyPart]) -> Result<(), ApiError> {
+    if range.iter().map(KeyPart::size).sum::<usize>() > RANGE_KEY_BYTES_MAX {
         return Err(ApiError::Validation(format!(
             "One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of \
              {RANGE_KEY_BYTES_MAX} bytes"

@@ -2,31 +2,20 @@
 
 use super::table_keys;
 use super::table_members::{self, invalid};
-use super::{TableReference, model};
+use super::{TableReference, global_indexes, model};
 use crate::error_table::ApiError;
-use crate::reader::{self, Member, Members, Names, Shape, Structure};
+use crate::reader::{self, Member, Members, Shape, Structure};
 use stator_catalog::{
     BillingMode, BillingSpec, Change, OnDemandThroughput, SseUpdate, TableClass, TableSpec, Throughput, UnitsMax,
 };
 use stator_item::NodeId;
-
-static PROJECTION: Structure = Structure {
-    name: "Projection",
-    members: &[
-        Member::optional("ProjectionType", &Shape::String(Names::Enum(&["ALL", "INCLUDE", "KEYS_ONLY"]))),
-        Member::optional(
-            "NonKeyAttributes",
-            &Shape::List { of: &Shape::String(Names::Length(1, 255)), min: 1, max: 20 },
-        ),
-    ],
-};
 
 static LOCAL_SECONDARY_INDEX: Structure = Structure {
     name: "LocalSecondaryIndex",
     members: &[
         Member::required("IndexName", &Shape::NAME),
         Member::required("KeySchema", &table_members::KEY_SCHEMA),
-        Member::required("Projection", &Shape::Structure(&PROJECTION)),
+        table_keys::PROJECTION,
     ],
 };
 
@@ -37,6 +26,7 @@ static INPUT: Structure = Structure {
         model::TABLE_NAME,
         Member::optional("KeySchema", &table_members::KEY_SCHEMA),
         Member::optional("LocalSecondaryIndexes", &Shape::list(&Shape::Structure(&LOCAL_SECONDARY_INDEX))),
+        Member::optional("GlobalSecondaryIndexes", &global_indexes::INDEXES),
         table_members::BILLING_MODE,
         table_members::PROVISIONED_THROUGHPUT,
         table_members::STREAM_SPECIFICATION,
@@ -46,7 +36,6 @@ static INPUT: Structure = Structure {
         table_members::DELETION_PROTECTION,
         table_members::WARM_THROUGHPUT,
         table_members::ON_DEMAND_THROUGHPUT,
-        Member::not_yet("GlobalSecondaryIndexes"),
         Member::not_yet("VectorIndexes"),
         Member::not_yet("ResourcePolicy"),
         Member::not_yet("GlobalTableSourceArn"),
@@ -66,10 +55,13 @@ impl CreateTable {
     pub fn parse(body: &[u8]) -> Result<CreateTable, ApiError> {
         let request = reader::read(body, &INPUT)?;
         let members = request.members();
+        if members.has("GlobalSecondaryIndexes") {
+            return Err(ApiError::validation("The parameter GlobalSecondaryIndexes is not supported yet"));
+        }
         let table = TableReference::read(members)?;
         table_members::refuse_stream(members)?;
         let billing = billing(members)?;
-        let (key, local_indexes) = table_keys::keys(members)?;
+        let (key, local_indexes, global_indexes) = table_keys::keys(members)?;
         let (warm_read, warm_write) = table_members::warm_throughput(members)?;
         let spec = TableSpec {
             name: table.name.clone(),
@@ -87,6 +79,7 @@ impl CreateTable {
                 Some(SseUpdate::Off) | None => None,
             },
             tags: table_members::tags(members)?,
+            global_indexes,
         };
         Ok(CreateTable { table, spec })
     }

@@ -4,15 +4,16 @@ use super::attributes;
 use super::expressions;
 use super::legacy;
 use super::model::{ReadConsistency, TableReference};
-use super::paging::{Paging, Stretch, Template};
+use super::paging::{Paging, Stretch, Template, is_table_key};
 use crate::capacity::CapacityDetail;
 use crate::error_table::ApiError;
 use crate::reader::Members;
-use stator_catalog::{IndexProjection, KeyAttribute, LocalIndex, TableDescription};
+use stator_catalog::{GlobalIndex, IndexProjection, KeyAttribute, LocalIndex, TableDescription};
 use stator_expression::{Condition, Kind, Placeholders, Projection};
 use stator_item::{IndexNumber, Item};
 use stator_partiql::SelectPlan;
 use stator_partition::Position;
+use std::collections::BTreeSet;
 
 /// Whose members are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,21 +55,41 @@ pub(super) struct PageMembers {
     pub capacity: CapacityDetail,
 }
 
-/// The ordering that is read: the items, or a local index.
+/// The ordering that is read: the items, or an index.
 pub(super) struct IndexView<'t> {
     pub index: Option<&'t LocalIndex>,
-    pub range: Option<&'t KeyAttribute>,
+    pub global: Option<&'t GlobalIndex>,
+    hash: &'t [KeyAttribute],
+    ranges: &'t [KeyAttribute],
 }
 
 impl<'t> IndexView<'t> {
     pub(super) fn of(table: &'t TableDescription, index_name: Option<&str>) -> Result<IndexView<'t>, ApiError> {
+        let hash = std::slice::from_ref(&table.key.hash);
         let Some(name) = index_name else {
-            return Ok(IndexView { index: None, range: table.key.range.as_ref() });
+            return Ok(IndexView { index: None, global: None, hash, ranges: table.key.range.as_slice() });
         };
-        let index = table
-            .local_index(name)
-            .ok_or_else(|| ApiError::Validation(format!("The table does not have the specified index: {name}")))?;
-        Ok(IndexView { index: Some(index), range: Some(&index.range) })
+        if let Some(index) = table.local_index(name) {
+            let ranges = std::slice::from_ref(&index.range);
+            return Ok(IndexView { index: Some(index), global: None, hash, ranges });
+        }
+        match table.global_index(name).filter(|index| index.is_fed()) {
+            Some(index) if !index.serves() => {
+                Err(ApiError::Validation(format!("Cannot read from backfilling global secondary index: {name}")))
+            }
+            Some(index) => Ok(IndexView { index: None, global: Some(index), hash: &index.hash, ranges: &index.range }),
+            None => Err(ApiError::Validation(format!("The table does not have the specified index: {name}"))),
+        }
+    }
+
+    /// The attributes of its hash key; of several only in a global index.
+    pub(super) fn hash(&self) -> &'t [KeyAttribute] {
+        self.hash
+    }
+
+    /// The attributes of its sort key; of several only in a global index.
+    pub(super) fn ranges(&self) -> &'t [KeyAttribute] {
+        self.ranges
     }
 }
 
@@ -133,35 +154,70 @@ impl PageMembers {
         stretch: Stretch,
         after: Option<Position>,
         backward: bool,
-    ) -> Paging {
+    ) -> Result<Paging, ApiError> {
+        if let Some(index) = view.global {
+            self.check_global(index, table)?;
+        }
         let template = Template {
+            global: view.global.map(|index| (index.id, index.hash.len())),
             index: view.index.map_or(IndexNumber::ITEMS, |index| index.number),
             backward,
             filter: self.filter.clone(),
             projection: self.projection.clone(),
-            fetch_items: view.index.is_some_and(|index| self.asks_beyond(index, table)),
+            fetch_items: view.index.is_some_and(|index| {
+                let held = [&index.range];
+                self.select == Select::AllAttributes && index.projection != IndexProjection::All
+                    || !self.asked_beyond(&index.projection, held, table).is_empty()
+            }),
             count_only: self.select == Select::Count,
             given_table: self.table.given.clone(),
             consistency: self.consistency,
             capacity: self.capacity,
         };
-        Paging::new(template, stretch, after, self.items_max)
+        Ok(Paging::new(template, stretch, after, self.items_max))
     }
 
-    /// Whether attributes are asked for that the index does not hold.
-    fn asks_beyond(&self, index: &LocalIndex, table: &TableDescription) -> bool {
-        let included: &[String] = match &index.projection {
-            IndexProjection::All => return false,
+    /// A global index answers what it holds, and as it stands.
+    fn check_global(&self, index: &GlobalIndex, table: &TableDescription) -> Result<(), ApiError> {
+        if self.consistency == ReadConsistency::Strong {
+            return Err(ApiError::validation("Consistent reads are not supported on global secondary indexes"));
+        }
+        let refused =
+            |text: String| Err(ApiError::Validation(format!("One or more parameter values were invalid: {text}")));
+        if self.select == Select::AllAttributes && index.projection != IndexProjection::All {
+            return refused(format!(
+                "Select type ALL_ATTRIBUTES is not supported for global secondary index {} because its projection type \
+                 is not ALL",
+                index.name
+            ));
+        }
+        let beyond = self.asked_beyond(&index.projection, index.key(), table);
+        if !beyond.is_empty() {
+            let beyond: Vec<&str> = beyond.into_iter().collect();
+            return refused(format!("Global secondary index {} does not project [{}]", index.name, beyond.join(", ")));
+        }
+        Ok(())
+    }
+
+    /// The attributes that are asked for and that an index with that projection and key does not hold.
+    fn asked_beyond<'k>(
+        &self,
+        projection: &IndexProjection,
+        key: impl IntoIterator<Item = &'k KeyAttribute>,
+        table: &TableDescription,
+    ) -> BTreeSet<&str> {
+        let included: &[String] = match projection {
+            IndexProjection::All => return BTreeSet::new(),
             IndexProjection::KeysOnly => &[],
             IndexProjection::Include(names) => names,
         };
+        let key: Vec<&str> = key.into_iter().map(|attribute| attribute.name.as_str()).collect();
         let held = |name: &str| {
-            let keys = std::iter::once(&table.key.hash).chain(&table.key.range).chain([&index.range]);
-            keys.into_iter().any(|key| key.name == name) || included.iter().any(|included| included == name)
+            is_table_key(table, name) || key.contains(&name) || included.iter().any(|included| included == name)
         };
         let filtered = self.filter.as_ref().map(Condition::attribute_names).unwrap_or_default();
         let projected = self.projection.as_ref().map(Projection::attribute_names).unwrap_or_default();
-        self.select == Select::AllAttributes || filtered.into_iter().chain(projected).any(|name| !held(name))
+        filtered.into_iter().chain(projected).filter(|name| !held(name)).collect()
     }
 }
 

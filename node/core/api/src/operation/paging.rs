@@ -10,7 +10,7 @@ use bytes::Bytes;
 use stator_catalog::{TableDescription, TokenRange};
 use stator_expression::{Condition, Projection, RangeCondition};
 use stator_item::json::write_value_json;
-use stator_item::{IndexNumber, KeyPart, Token};
+use stator_item::{IndexNumber, KeyPart, TableId, Token};
 use stator_partition::reply::PageReply;
 use stator_partition::{Command, Page, PageRange, Position};
 use std::collections::VecDeque;
@@ -21,14 +21,25 @@ const PAGE_BYTES_MAX: u64 = 1 << 20;
 /// What is asked for.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Stretch {
-    Hash { hash: KeyPart, range: Option<RangeCondition> },
+    Hash {
+        hash: KeyPart,
+        range: Option<RangeCondition>,
+    },
     Tokens(TokenRange),
+    /// Of a global index.
+    Compound {
+        hash: Vec<KeyPart>,
+        equal: Vec<KeyPart>,
+        range: Option<RangeCondition>,
+    },
 }
 
 /// What all pages of one request have in common.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Template {
     pub index: IndexNumber,
+    /// The global index that is read, with the number of its hash attributes.
+    pub global: Option<(TableId, usize)>,
     pub backward: bool,
     pub filter: Option<Condition>,
     pub projection: Option<Projection>,
@@ -91,13 +102,15 @@ impl Stretch {
         match self {
             Stretch::Hash { hash, .. } => Token::of(hash),
             Stretch::Tokens(tokens) => tokens.first,
+            Stretch::Compound { hash, .. } => Token::of_all(hash),
         }
     }
 }
 
 impl Paging {
     pub(super) fn new(template: Template, stretch: Stretch, after: Option<Position>, items_max: Option<u64>) -> Paging {
-        let next = Some(after.as_ref().map_or(stretch.first(), |position| position.key.token()));
+        let token = |position: &Position| position_token(position, template.global.map(|(_, hash_parts)| hash_parts));
+        let next = Some(after.as_ref().map_or(stretch.first(), token));
         Paging {
             template,
             stretch,
@@ -122,6 +135,11 @@ impl Paging {
         self.next
     }
 
+    /// Under which id the rows lie that are asked for: the table's, or that of one of its global indexes.
+    pub fn rows(&self, table: &TableDescription) -> TableId {
+        self.template.global.map_or(table.id, |(index, _)| index)
+    }
+
     /// What to ask the partition of [`next_token`](Paging::next_token), which holds `partition`.
     pub fn page(&self, partition: TokenRange) -> Command {
         let range = match &self.stretch {
@@ -129,6 +147,9 @@ impl Paging {
             Stretch::Tokens(tokens) => {
                 let rest = self.rest(tokens);
                 PageRange::Tokens(rest.intersection(&partition).unwrap_or(rest))
+            }
+            Stretch::Compound { hash, equal, range } => {
+                PageRange::Compound { hash: hash.clone(), equal: equal.clone(), range: range.clone() }
             }
         };
         let Template { index, backward, filter, projection, fetch_items, count_only, .. } = self.template.clone();
@@ -166,7 +187,7 @@ impl Paging {
         self.after = None;
         self.next = match &self.stretch {
             _ if self.found.stopped.is_some() => None,
-            Stretch::Hash { .. } => None,
+            Stretch::Hash { .. } | Stretch::Compound { .. } => None,
             Stretch::Tokens(tokens) if partition.last >= tokens.last => None,
             // A page that spends the last of a limit stops, so there is something left of both.
             Stretch::Tokens(_) => partition.last.0.checked_add(1).map(Token),
@@ -194,7 +215,7 @@ impl Paging {
     /// The key to go on with, as `ExclusiveStartKey` takes it; `None`: nothing is left.
     pub(super) fn last_key(&self, table: &TableDescription) -> Option<Vec<u8>> {
         let mut key = Vec::new();
-        write_position(self.found.stopped.as_ref()?, table, self.template.index, &mut key);
+        self.write_position(self.found.stopped.as_ref()?, table, &mut key);
         Some(key)
     }
 
@@ -217,7 +238,7 @@ impl Paging {
         render::integer(*count, object.member("Count"));
         render::integer(*scanned_count, object.member("ScannedCount"));
         if let Some(position) = stopped {
-            write_position(position, table, self.template.index, object.member("LastEvaluatedKey"));
+            self.write_position(position, table, object.member("LastEvaluatedKey"));
         }
         if self.template.capacity != CapacityDetail::None {
             let out = object.member("ConsumedCapacity");
@@ -231,7 +252,9 @@ impl Paging {
         let consistency = self.template.consistency;
         let mut consumed = Consumed::default();
         let evaluated = Units::of_read(self.found.read_bytes, consistency);
-        if self.template.index == IndexNumber::ITEMS {
+        if let Some((index, _)) = self.template.global {
+            consumed.add_global_index(index, evaluated);
+        } else if self.template.index == IndexNumber::ITEMS {
             consumed.table += evaluated;
         } else {
             consumed.add_index(self.template.index, evaluated);
@@ -241,17 +264,37 @@ impl Paging {
         }
         consumed
     }
+
+    /// A key to go on with, as `ExclusiveStartKey` takes it.
+    fn write_position(&self, position: &Position, table: &TableDescription, out: &mut Vec<u8>) {
+        let mut object = Object::begin(out);
+        write_value_json(&position.key.hash.to_value(), object.member(&table.key.hash.name));
+        if let (Some(part), Some(attribute)) = (&position.key.range, &table.key.range) {
+            write_value_json(&part.to_value(), object.member(&attribute.name));
+        }
+        if let (Some(part), Some(index)) = (&position.index_range, table.local_index_numbered(self.template.index)) {
+            write_value_json(&part.to_value(), object.member(&index.range.name));
+        }
+        if let Some(index) = self.template.global.and_then(|(index, _)| table.global_index_by_id(index)) {
+            for (attribute, part) in index.key().zip(&position.index_key) {
+                if !is_table_key(table, &attribute.name) {
+                    write_value_json(&part.to_value(), object.member(&attribute.name));
+                }
+            }
+        }
+        object.end();
+    }
 }
 
-/// A key to go on with, as `ExclusiveStartKey` takes it.
-fn write_position(position: &Position, table: &TableDescription, index: IndexNumber, out: &mut Vec<u8>) {
-    let mut object = Object::begin(out);
-    write_value_json(&position.key.hash.to_value(), object.member(&table.key.hash.name));
-    if let (Some(part), Some(attribute)) = (&position.key.range, &table.key.range) {
-        write_value_json(&part.to_value(), object.member(&attribute.name));
+/// Whether the attribute belongs to the table's own key.
+pub(super) fn is_table_key(table: &TableDescription, name: &str) -> bool {
+    std::iter::once(&table.key.hash).chain(&table.key.range).any(|attribute| attribute.name == name)
+}
+
+/// The token of a place; in a global index of so many hash attributes.
+pub(super) fn position_token(position: &Position, hash_parts: Option<usize>) -> Token {
+    match hash_parts.and_then(|count| position.index_key.get(..count)) {
+        Some(hash) => Token::of_all(hash),
+        None => position.key.token(),
     }
-    if let (Some(part), Some(index)) = (&position.index_range, table.local_index_numbered(index)) {
-        write_value_json(&part.to_value(), object.member(&index.range.name));
-    }
-    object.end();
 }

@@ -11,7 +11,7 @@ use super::{ManyItems, ReadConsistency, check_serving};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Shape, Structure};
 use stator_catalog::{KeyAttribute, TableDescription};
-use stator_expression::{KeyCondition, RangeCondition};
+use stator_expression::{KeyCondition, RangeCondition, ResolvedCompound};
 use stator_item::{KeyPart, Value};
 use std::collections::BTreeSet;
 
@@ -93,29 +93,30 @@ impl Query {
     pub(super) fn begin(&self, table: &TableDescription) -> Result<Paging, PagingError> {
         check_serving(table)?;
         let view = self.page.view(table)?;
-        let hash_attribute = &table.key.hash;
-        let range_name = view.range.map(|attribute| attribute.name.as_str());
-        let resolved = self.key_condition.resolve(&hash_attribute.name, range_name).map_err(ApiError::from)?;
-        let hash = key_value(&resolved.hash, hash_attribute)?;
-        check_hash_size(&hash)?;
-        if let (Some(condition), Some(attribute)) = (&resolved.range, view.range) {
-            check_range_condition(condition, attribute)?;
-        }
-        self.refuse_key_filter(&view, hash_attribute)?;
+        let names = |attributes: &'_ [KeyAttribute]| -> Vec<String> {
+            attributes.iter().map(|attribute| attribute.name.clone()).collect()
+        };
+        let (hash_names, range_names) = (names(view.hash()), names(view.ranges()));
+        let resolved = self
+            .key_condition
+            .resolve_compound(&as_strs(&hash_names), &as_strs(&range_names))
+            .map_err(ApiError::from)?;
+        let asked = Asked::of(&resolved, &view)?;
+        self.refuse_key_filter(&view)?;
         let after = match &self.page.start_key {
             Some(key) => {
                 let position = start_key::of_query(key, table, &view)?;
-                start_key::check_boundaries(&position, &hash, resolved.range.as_ref(), &view)?;
+                start_key::check_boundaries(&position, &asked, &view)?;
                 Some(position)
             }
             None => None,
         };
-        let stretch = Stretch::Hash { hash, range: resolved.range };
-        Ok(self.page.paging(table, &view, stretch, after, self.backward))
+        let stretch = asked.stretch(&view)?;
+        Ok(self.page.paging(table, &view, stretch, after, self.backward)?)
     }
 
     /// A filter may not name what the key condition is for.
-    fn refuse_key_filter(&self, view: &IndexView<'_>, hash: &KeyAttribute) -> Result<(), ApiError> {
+    fn refuse_key_filter(&self, view: &IndexView<'_>) -> Result<(), ApiError> {
         let Some(filter) = &self.page.filter else { return Ok(()) };
         let parameter = match self.page.filter_source {
             FilterSource::Expression => "Filter Expression",
@@ -123,13 +124,54 @@ impl Query {
             FilterSource::Statement => return Ok(()),
         };
         let filtered: BTreeSet<&str> = filter.attribute_names();
-        let key_names = std::iter::once(hash).chain(view.range).map(|attribute| attribute.name.as_str());
+        let key_names = view.hash().iter().chain(view.ranges()).map(|attribute| attribute.name.as_str());
         match key_names.into_iter().find(|name| filtered.contains(name)) {
             Some(name) => Err(ApiError::Validation(format!(
                 "{parameter} can only contain non-primary key attributes: Primary key attribute: {name}"
             ))),
             None => Ok(()),
         }
+    }
+}
+
+fn as_strs(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// The part of an ordering that is asked for, in the types of its key.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Asked {
+    /// One part for each hash attribute.
+    pub hash: Vec<KeyPart>,
+    /// Parts of range attributes, from the left.
+    pub equal: Vec<KeyPart>,
+    /// Of the range attribute behind those.
+    pub range: Option<RangeCondition>,
+}
+
+impl Asked {
+    fn of(resolved: &ResolvedCompound, view: &IndexView<'_>) -> Result<Asked, ApiError> {
+        let parts = |values: &[Value], attributes: &[KeyAttribute]| -> Result<Vec<KeyPart>, ApiError> {
+            values.iter().zip(attributes).map(|(value, attribute)| key_value(value, attribute)).collect()
+        };
+        let hash = parts(&resolved.hash, view.hash())?;
+        check_hash_size(&hash)?;
+        let equal = parts(&resolved.equal, view.ranges())?;
+        check_range_size(&equal)?;
+        if let (Some(condition), Some(attribute)) = (&resolved.range, view.ranges().get(equal.len())) {
+            check_range_condition(condition, attribute)?;
+        }
+        Ok(Asked { hash, equal, range: resolved.range.clone() })
+    }
+
+    fn stretch(self, view: &IndexView<'_>) -> Result<Stretch, ApiError> {
+        let Asked { mut hash, equal, range } = self;
+        if view.global.is_some() {
+            return Ok(Stretch::Compound { hash, equal, range });
+        }
+        debug_assert!(equal.is_empty(), "only a global index has a sort key of several attributes");
+        let hash = hash.pop().ok_or_else(ApiError::internal)?;
+        Ok(Stretch::Hash { hash, range })
     }
 }
 
@@ -141,7 +183,7 @@ fn key_value(value: &Value, attribute: &KeyAttribute) -> Result<KeyPart, ApiErro
 
 fn check_range_condition(condition: &RangeCondition, attribute: &KeyAttribute) -> Result<(), ApiError> {
     for value in condition.values() {
-        check_range_size(&key_value(value, attribute)?)?;
+        check_range_size(&[key_value(value, attribute)?])?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::expressions::{Grammar, Substitutes};
 use super::legacy;
 use super::model::{self, TableReference};
 use super::page_members::{PageMembers, ScanOrQuery};
-use super::paging::{Paging, PagingError, Stretch};
+use super::paging::{Paging, PagingError, Stretch, position_token};
 use super::start_key;
 use super::{ManyItems, ReadConsistency, check_serving};
 use crate::error_table::ApiError;
@@ -90,7 +90,7 @@ impl Scan {
         let tokens = self.segment.map_or(TokenRange::ALL, |segment| TokenRange::slice(segment.number, segment.count));
         let after = self.page.start_key.as_ref().map(|key| start_key::of_scan(key, table, &view)).transpose()?;
         if let (Some(segment), Some(position)) = (self.segment, &after)
-            && !tokens.contains(position.key.token())
+            && !tokens.contains(position_token(position, view.global.map(|index| index.hash.len())))
         {
             return Err(PagingError::StartKey(format!(
                 "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct \
@@ -98,7 +98,7 @@ impl Scan {
                 segment.count, segment.number
             )));
         }
-        Ok(self.page.paging(table, &view, Stretch::Tokens(tokens), after, false))
+        Ok(self.page.paging(table, &view, Stretch::Tokens(tokens), after, false)?)
     }
 }
 

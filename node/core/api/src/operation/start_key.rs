@@ -2,12 +2,14 @@
 
 use super::attributes::{key_of_key, typed};
 use super::page_members::IndexView;
-use super::paging::PagingError;
+use super::paging::{PagingError, is_table_key};
+use super::query::Asked;
 use crate::error_table::ApiError;
-use stator_catalog::TableDescription;
+use stator_catalog::{KeyAttribute, TableDescription};
 use stator_expression::RangeCondition;
 use stator_item::{Item, KeyPart, Value};
 use stator_partition::Position;
+use std::collections::BTreeSet;
 
 const INVALID: &str = "The provided starting key is invalid";
 const SCHEMA_MISMATCH: &str =
@@ -15,8 +17,8 @@ const SCHEMA_MISMATCH: &str =
 
 /// The place where a Query goes on.
 pub(super) fn of_query(key: &Item, table: &TableDescription, view: &IndexView<'_>) -> Result<Position, PagingError> {
-    let attributes = std::iter::once(&table.key.hash).chain(&table.key.range).chain(index_range(view));
-    if key.len() != attributes_count(table, view) || attributes.into_iter().any(|it| !key.contains_key(&it.name)) {
+    let attributes = attributes(table, view);
+    if key.len() != attributes.len() || attributes.into_iter().any(|name| !key.contains_key(name)) {
         return Err(PagingError::start_key(INVALID));
     }
     of_scan(key, table, view)
@@ -25,52 +27,48 @@ pub(super) fn of_query(key: &Item, table: &TableDescription, view: &IndexView<'_
 /// The place where a Scan goes on.
 pub(super) fn of_scan(key: &Item, table: &TableDescription, view: &IndexView<'_>) -> Result<Position, PagingError> {
     let mismatch = || PagingError::start_key(SCHEMA_MISMATCH);
-    let index_range = match index_range(view) {
-        Some(attribute) => {
-            Some(key.get(&attribute.name).and_then(|value| typed(value, attribute)).ok_or_else(mismatch)?)
-        }
-        None => None,
+    let part = |attribute: &KeyAttribute| key.get(&attribute.name).and_then(|value| typed(value, attribute));
+    let index_range = view.index.map(|index| part(&index.range).ok_or_else(mismatch)).transpose()?;
+    let index_key = match view.global {
+        Some(index) => index.key().map(|attribute| part(attribute).ok_or_else(mismatch)).collect::<Result<_, _>>()?,
+        None => Vec::new(),
     };
-    if key.len() != attributes_count(table, view) {
+    if key.len() != attributes(table, view).len() {
         return Err(mismatch());
     }
-    let is_primary = |name: &String| {
-        std::iter::once(&table.key.hash).chain(&table.key.range).any(|attribute| attribute.name == *name)
-    };
-    let primary: Item = key.iter().filter(|(name, _)| is_primary(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
-    let key = key_of_key(&primary, &table.key).map_err(|error| match error {
+    let primary = key.iter().filter(|(name, _)| is_table_key(table, name)).map(|(n, v)| (n.clone(), v.clone()));
+    let key = key_of_key(&primary.collect(), &table.key).map_err(|error| match error {
         ApiError::Validation(text) => PagingError::StartKey(format!("{INVALID}: {text}")),
         error => error.into(),
     })?;
-    Ok(Position { key, index_range })
+    Ok(Position { key, index_range, index_key })
 }
 
-/// The sort key of a local index, where it is an attribute of its own.
-fn index_range<'t>(view: &IndexView<'t>) -> Option<&'t stator_catalog::KeyAttribute> {
-    view.index.map(|index| &index.range)
-}
-
-fn attributes_count(table: &TableDescription, view: &IndexView<'_>) -> usize {
-    1 + usize::from(table.key.range.is_some()) + usize::from(view.index.is_some())
+/// The attributes that a place is named by: those of the table's key and of the index's, each once.
+fn attributes<'t>(table: &'t TableDescription, view: &IndexView<'t>) -> BTreeSet<&'t str> {
+    let index = view.hash().iter().chain(view.ranges());
+    let own = std::iter::once(&table.key.hash).chain(&table.key.range);
+    own.chain(index).map(|attribute| attribute.name.as_str()).collect()
 }
 
 /// A Query goes on only inside of what it asks for.
-pub(super) fn check_boundaries(
-    position: &Position,
-    hash: &KeyPart,
-    condition: Option<&RangeCondition>,
-    view: &IndexView<'_>,
-) -> Result<(), PagingError> {
-    if position.key.hash != *hash {
-        return Err(PagingError::start_key(
-            "The provided starting key is outside query boundaries based on provided conditions",
-        ));
+pub(super) fn check_boundaries(position: &Position, asked: &Asked, view: &IndexView<'_>) -> Result<(), PagingError> {
+    let outside =
+        || PagingError::start_key("The provided starting key is outside query boundaries based on provided conditions");
+    let predicate = || PagingError::start_key("The provided starting key does not match the range key predicate");
+    let (hash, ranges): (&[KeyPart], &[KeyPart]) = if view.global.is_some() {
+        position.index_key.split_at_checked(asked.hash.len()).ok_or_else(outside)?
+    } else {
+        let range = if view.index.is_some() { &position.index_range } else { &position.key.range };
+        (std::slice::from_ref(&position.key.hash), range.as_slice())
+    };
+    if hash != asked.hash {
+        return Err(outside());
     }
-    let range = if view.index.is_some() { &position.index_range } else { &position.key.range };
-    match (condition, range) {
-        (Some(condition), Some(range)) if !holds(condition, range) => {
-            Err(PagingError::start_key("The provided starting key does not match the range key predicate"))
-        }
+    let (equal, rest) = ranges.split_at_checked(asked.equal.len()).ok_or_else(predicate)?;
+    match (&asked.range, rest.first()) {
+        _ if equal != asked.equal => Err(predicate()),
+        (Some(condition), Some(range)) if !holds(condition, range) => Err(predicate()),
         _ => Ok(()),
     }
 }

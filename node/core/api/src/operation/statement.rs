@@ -11,7 +11,7 @@ use super::{Paging, ReadConsistency, Routed, check_serving};
 use crate::capacity::CapacityDetail;
 use crate::error_table::ApiError;
 use crate::reader::{Member, Members, Shape};
-use stator_catalog::TableDescription;
+use stator_catalog::{KeyAttribute, TableDescription};
 use stator_expression::{Condition, Path, Test};
 use stator_item::Item;
 use stator_item::row::{decode_item, item_encoding};
@@ -134,8 +134,14 @@ impl Bound {
     pub(super) fn select(&self, table: &TableDescription, reading: Reading) -> Result<Option<Selecting>, ApiError> {
         let Statement::Select(select) = &self.statement else { return Ok(None) };
         let index = select.source.index.as_deref();
-        let range = IndexView::of(table, index)?.range.map(|attribute| attribute.name.as_str());
-        let names = KeyNames { hash: &[&table.key.hash.name], range: &Vec::from_iter(range) };
+        let view = IndexView::of(table, index)?;
+        let names = |attributes: &'_ [KeyAttribute]| -> Vec<String> {
+            attributes.iter().map(|attribute| attribute.name.clone()).collect()
+        };
+        let (hash, range) = (names(view.hash()), names(view.ranges()));
+        let hash: Vec<&str> = hash.iter().map(String::as_str).collect();
+        let range: Vec<&str> = range.iter().map(String::as_str).collect();
+        let names = KeyNames { hash: &hash, range: &range };
         let plan = select.clone().plan(&names)?;
         let (queries_done, start_key) = reading.resumed.map_or((0, None), |(done, key)| (done, Some(key)));
         let mut page = PageMembers::of_statement(self.table.clone(), index, &plan);

@@ -4,9 +4,10 @@ use crate::arn::Owner;
 use crate::render::{self, Object};
 use sha2::{Digest, Sha256};
 use stator_catalog::{
-    Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, TableClass, TableDescription, TableStatus,
+    Billing, GlobalIndex, IndexProjection, IndexStatus, KeyAttribute, LocalIndex, TableClass, TableDescription,
+    TableStatus, Throughput,
 };
-use stator_item::IndexNumber;
+use stator_item::{IndexNumber, TableId};
 use stator_partition::reply::IndexCount;
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -22,6 +23,8 @@ pub struct TableView<'a> {
     pub status: Option<TableStatus>,
     /// Items and bytes, summed over the partitions; what is missing shows as 0.
     pub counts: &'a [IndexCount],
+    /// The same of each global index, by its id.
+    pub global_counts: &'a BTreeMap<TableId, IndexCount>,
     pub owner: &'a Owner,
     /// Milliseconds since 1970.
     pub now_ms: u64,
@@ -56,7 +59,7 @@ impl TableView<'_> {
         key_schema(&table.key.hash, table.key.range.as_ref(), shown.member("KeySchema"));
         render::string(self.status_name(), shown.member("TableStatus"));
         seconds(table.created_ms, shown.member("CreationDateTime"));
-        self.throughput(shown.member("ProvisionedThroughput"));
+        self.throughput(&table.billing, shown.member("ProvisionedThroughput"));
         let count = self.count(IndexNumber::ITEMS);
         render::integer(count.bytes, shown.member("TableSizeBytes"));
         render::integer(count.items, shown.member("ItemCount"));
@@ -71,6 +74,17 @@ impl TableView<'_> {
                     list.push(b',');
                 }
                 self.local_index(index, list);
+            }
+            list.push(b']');
+        }
+        if !table.global_indexes.is_empty() {
+            let list = shown.member("GlobalSecondaryIndexes");
+            list.push(b'[');
+            for (position, index) in table.global_indexes.iter().enumerate() {
+                if position > 0 {
+                    list.push(b',');
+                }
+                self.global_index(index, list);
             }
             list.push(b']');
         }
@@ -114,12 +128,10 @@ impl TableView<'_> {
         [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
     }
 
-    fn throughput(&self, out: &mut Vec<u8>) {
+    fn throughput(&self, billing: &Billing, out: &mut Vec<u8>) {
         let mut shown = Object::begin(out);
         let (mut decreases, mut units) = (0, Default::default());
-        if let Billing::Provisioned { throughput, last_increase_ms, last_decrease_ms, decreases_today } =
-            &self.table.billing
-        {
+        if let Billing::Provisioned { throughput, last_increase_ms, last_decrease_ms, decreases_today } = billing {
             units = *throughput;
             for (name, at_ms) in
                 [("LastIncreaseDateTime", last_increase_ms), ("LastDecreaseDateTime", last_decrease_ms)]
@@ -150,58 +162,51 @@ impl TableView<'_> {
             seconds(since_ms, summary.member("LastUpdateToPayPerRequestDateTime"));
             summary.end();
         }
-        if let Billing::OnDemand { throughput: Some(throughput) } = &self.table.billing {
-            let mut caps = Object::begin(shown.member("OnDemandThroughput"));
-            for (name, cap) in [
-                ("MaxReadRequestUnits", throughput.read_units_max),
-                ("MaxWriteRequestUnits", throughput.write_units_max),
-            ] {
-                match cap {
-                    Some(units) => render::integer(units, caps.member(name)),
-                    None => caps.member(name).extend_from_slice(b"-1"),
-                }
-            }
-            caps.end();
-        }
-        let mut warm = Object::begin(shown.member("WarmThroughput"));
-        render::integer(self.table.warm_throughput.read_units, warm.member("ReadUnitsPerSecond"));
-        render::integer(self.table.warm_throughput.write_units, warm.member("WriteUnitsPerSecond"));
         let status = match self.status() {
             TableStatus::Creating | TableStatus::Updating => "UPDATING",
             TableStatus::Active | TableStatus::Deleting => "ACTIVE",
         };
-        render::string(status, warm.member("Status"));
-        warm.end();
+        caps_and_warmth(&self.table.billing, self.table.warm_throughput, status, shown);
     }
 
     fn local_index(&self, index: &LocalIndex, out: &mut Vec<u8>) {
         let mut shown = Object::begin(out);
         render::string(&index.name, shown.member("IndexName"));
         key_schema(&self.table.key.hash, Some(&index.range), shown.member("KeySchema"));
-        let mut projection = Object::begin(shown.member("Projection"));
-        let kind = match &index.projection {
-            IndexProjection::KeysOnly => "KEYS_ONLY",
-            IndexProjection::Include(_) => "INCLUDE",
-            IndexProjection::All => "ALL",
-        };
-        render::string(kind, projection.member("ProjectionType"));
-        if let IndexProjection::Include(names) = &index.projection {
-            let list = projection.member("NonKeyAttributes");
-            list.push(b'[');
-            for (position, name) in names.iter().enumerate() {
-                if position > 0 {
-                    list.push(b',');
-                }
-                render::string(name, list);
-            }
-            list.push(b']');
-        }
-        projection.end();
+        projection(&index.projection, shown.member("Projection"));
         let count = self.count(index.number);
+        self.index_size(&index.name, count, &mut shown);
+        shown.end();
+    }
+
+    fn global_index(&self, index: &GlobalIndex, out: &mut Vec<u8>) {
+        let mut shown = Object::begin(out);
+        render::string(&index.name, shown.member("IndexName"));
+        key_elements(&index.hash, &index.range, shown.member("KeySchema"));
+        projection(&index.projection, shown.member("Projection"));
+        let (status, backfilling) = match (self.status(), index.status) {
+            (TableStatus::Deleting, _) | (_, IndexStatus::Deleting) => ("DELETING", None),
+            (TableStatus::Creating, _) => ("CREATING", None),
+            (_, IndexStatus::Creating) => ("CREATING", Some("false")),
+            (_, IndexStatus::Backfilling) => ("CREATING", Some("true")),
+            (_, IndexStatus::Active) => ("ACTIVE", None),
+            (_, IndexStatus::Updating) => ("UPDATING", None),
+        };
+        render::string(status, shown.member("IndexStatus"));
+        if let Some(backfilling) = backfilling {
+            shown.member("Backfilling").extend_from_slice(backfilling.as_bytes());
+        }
+        self.throughput(&index.billing, shown.member("ProvisionedThroughput"));
+        self.index_size(&index.name, self.global_counts.get(&index.id).copied().unwrap_or_default(), &mut shown);
+        let warmth = if status == "ACTIVE" || status == "DELETING" { "ACTIVE" } else { "UPDATING" };
+        caps_and_warmth(&index.billing, index.warm_throughput, warmth, &mut shown);
+        shown.end();
+    }
+
+    fn index_size(&self, name: &str, count: IndexCount, shown: &mut Object<'_>) {
         render::integer(count.bytes, shown.member("IndexSizeBytes"));
         render::integer(count.items, shown.member("ItemCount"));
-        render::string(&self.owner.index_arn(&self.table.name, &index.name), shown.member("IndexArn"));
-        shown.end();
+        render::string(&self.owner.index_arn(&self.table.name, name), shown.member("IndexArn"));
     }
 
     /// Shown only where they are not what every table has.
@@ -234,15 +239,53 @@ pub(super) fn seconds(ms: u64, out: &mut Vec<u8>) {
     write!(out, "{}.{:03}", ms / 1_000, ms % 1_000).expect("writing to memory does not fail");
 }
 
+fn projection(projection: &IndexProjection, out: &mut Vec<u8>) {
+    let mut shown = Object::begin(out);
+    let kind = match projection {
+        IndexProjection::KeysOnly => "KEYS_ONLY",
+        IndexProjection::Include(_) => "INCLUDE",
+        IndexProjection::All => "ALL",
+    };
+    render::string(kind, shown.member("ProjectionType"));
+    if let IndexProjection::Include(names) = projection {
+        let list = shown.member("NonKeyAttributes");
+        list.push(b'[');
+        for (position, name) in names.iter().enumerate() {
+            if position > 0 {
+                list.push(b',');
+            }
+            render::string(name, list);
+        }
+        list.push(b']');
+    }
+    shown.end();
+}
+
+/// `OnDemandThroughput`, where there are caps, and `WarmThroughput`, of a table or index.
+fn caps_and_warmth(billing: &Billing, warmth: Throughput, status: &str, shown: &mut Object<'_>) {
+    if let Billing::OnDemand { throughput: Some(throughput) } = billing {
+        let mut caps = Object::begin(shown.member("OnDemandThroughput"));
+        for (name, cap) in
+            [("MaxReadRequestUnits", throughput.read_units_max), ("MaxWriteRequestUnits", throughput.write_units_max)]
+        {
+            match cap {
+                Some(units) => render::integer(units, caps.member(name)),
+                None => caps.member(name).extend_from_slice(b"-1"),
+            }
+        }
+        caps.end();
+    }
+    let mut warm = Object::begin(shown.member("WarmThroughput"));
+    render::integer(warmth.read_units, warm.member("ReadUnitsPerSecond"));
+    render::integer(warmth.write_units, warm.member("WriteUnitsPerSecond"));
+    render::string(status, warm.member("Status"));
+    warm.end();
+}
+
 /// All key attributes, each once, by name.
 fn attribute_definitions(table: &TableDescription, out: &mut Vec<u8>) {
-    let KeySchema { hash, range } = &table.key;
-    let ranges = table.local_indexes.iter().map(|index| &index.range);
-    let attributes: BTreeMap<&str, &str> = std::iter::once(hash)
-        .chain(range)
-        .chain(ranges)
-        .map(|attribute| (attribute.name.as_str(), attribute.key_type.name()))
-        .collect();
+    let attributes: BTreeMap<&str, &str> =
+        table.key_attributes().map(|attribute| (attribute.name.as_str(), attribute.key_type.name())).collect();
     out.push(b'[');
     for (position, (name, key_type)) in attributes.into_iter().enumerate() {
         if position > 0 {
@@ -257,10 +300,15 @@ fn attribute_definitions(table: &TableDescription, out: &mut Vec<u8>) {
 }
 
 fn key_schema(hash: &KeyAttribute, range: Option<&KeyAttribute>, out: &mut Vec<u8>) {
+    key_elements(std::slice::from_ref(hash), range.map(std::slice::from_ref).unwrap_or_default(), out);
+}
+
+fn key_elements(hash: &[KeyAttribute], range: &[KeyAttribute], out: &mut Vec<u8>) {
     out.push(b'[');
-    for (attribute, kind) in [(Some(hash), "HASH"), (range, "RANGE")] {
-        let Some(attribute) = attribute else { continue };
-        if kind == "RANGE" {
+    let elements = hash.iter().map(|attribute| (attribute, "HASH"));
+    let elements = elements.chain(range.iter().map(|attribute| (attribute, "RANGE")));
+    for (position, (attribute, kind)) in elements.enumerate() {
+        if position > 0 {
             out.push(b',');
         }
         let mut element = Object::begin(out);

@@ -1,15 +1,29 @@
 //! Key schemas, attribute definitions and local indexes of CreateTable: that they fit each other.
 
+use super::global_indexes;
 use super::table_members::invalid;
 use crate::error_table::ApiError;
-use crate::reader::Members;
-use stator_catalog::{IndexProjection, KeyAttribute, KeySchema, LocalIndexSpec};
+use crate::reader::{self, Member, Members, Shape, Structure};
+use stator_catalog::{
+    GlobalIndexSpec, INCLUDED_ATTRIBUTES_MAX, IndexProjection, KeyAttribute, KeySchema, LocalIndexSpec,
+};
 use stator_item::KeyType;
 use std::collections::{BTreeMap, BTreeSet};
 
 const LOCAL_INDEXES_MAX: usize = 5;
-/// Most attributes that all indexes of a table may include; one in two indexes counts twice.
-const INCLUDED_MAX: usize = 100;
+const PROJECTION_MEMBERS: &Structure = &Structure {
+    name: "Projection",
+    members: &[
+        Member::optional("ProjectionType", &Shape::String(reader::Names::Enum(&["ALL", "INCLUDE", "KEYS_ONLY"]))),
+        Member::optional(
+            "NonKeyAttributes",
+            &Shape::List { of: &Shape::String(reader::Names::Length(1, 255)), min: 1, max: 20 },
+        ),
+    ],
+};
+
+/// Of an index of either kind.
+pub(super) const PROJECTION: Member = Member::required("Projection", &Shape::Structure(PROJECTION_MEMBERS));
 
 /// `AttributeDefinitions`, by name.
 pub(super) struct Definitions {
@@ -31,8 +45,7 @@ impl Definitions {
     }
 
     /// Refuses names without a definition.
-    fn check_defined(&self, names: &Names<'_>) -> Result<(), ApiError> {
-        let keys: Vec<&str> = [Some(names.hash), names.range].into_iter().flatten().collect();
+    pub(super) fn check_defined(&self, keys: Vec<&str>) -> Result<(), ApiError> {
         if keys.iter().all(|name| self.types.contains_key(*name)) {
             return Ok(());
         }
@@ -43,7 +56,7 @@ impl Definitions {
         ))
     }
 
-    fn attribute(&self, name: &str) -> Result<KeyAttribute, ApiError> {
+    pub(super) fn attribute(&self, name: &str) -> Result<KeyAttribute, ApiError> {
         match self.types.get(name) {
             Some(&key_type) => Ok(KeyAttribute { name: name.to_owned(), key_type }),
             None => Err(ApiError::validation("Invalid KeySchema: Some index key attribute have no definition")),
@@ -98,10 +111,17 @@ impl<'a> Names<'a> {
         }
         Ok(Names { hash, range })
     }
+
+    fn all(&self) -> Vec<&'a str> {
+        [Some(self.hash), self.range].into_iter().flatten().collect()
+    }
 }
 
-/// The key schema and the local indexes of a new table.
-pub(super) fn keys(members: Members<'_>) -> Result<(KeySchema, Vec<LocalIndexSpec>), ApiError> {
+/// The keys of a new table and of its indexes.
+type Keys = (KeySchema, Vec<LocalIndexSpec>, Vec<GlobalIndexSpec>);
+
+/// The key schema, the local and the global indexes of a new table.
+pub(super) fn keys(members: Members<'_>) -> Result<Keys, ApiError> {
     let definitions = Definitions::read(members)?;
     // The model does not require it: a replica of another account's table is made without (`GlobalTableSourceArn`).
     if !members.has("KeySchema") {
@@ -115,8 +135,9 @@ pub(super) fn keys(members: Members<'_>) -> Result<(KeySchema, Vec<LocalIndexSpe
     if given.is_empty() && members.has("LocalSecondaryIndexes") {
         return invalid("List of LocalSecondaryIndexes is empty");
     }
-    if !given.is_empty() {
-        definitions.check_defined(&table)?;
+    let has_global = members.has("GlobalSecondaryIndexes");
+    if !given.is_empty() || has_global {
+        definitions.check_defined(table.all())?;
     }
     let range = table.range.map(|range| definitions.attribute(range)).transpose()?;
     let key = KeySchema { hash: definitions.attribute(table.hash)?, range };
@@ -134,20 +155,28 @@ pub(super) fn keys(members: Members<'_>) -> Result<(KeySchema, Vec<LocalIndexSpe
     if indexes.len() > LOCAL_INDEXES_MAX {
         return invalid(format!("Number of LocalSecondaryIndexes exceeds per-table limit of {LOCAL_INDEXES_MAX}"));
     }
-    let included: usize = indexes
-        .iter()
-        .map(|index| match &index.projection {
+    let global = global_indexes::indexes(members, &definitions)?;
+    for spec in &global {
+        if indexes.iter().any(|other| other.name == spec.name) {
+            return invalid(format!("Duplicate index name: {}", spec.name));
+        }
+        used.extend(spec.hash.iter().chain(&spec.range).map(|attribute| attribute.name.as_str()));
+    }
+    let projections = indexes.iter().map(|index| &index.projection).chain(global.iter().map(|index| &index.projection));
+    let included: usize = projections
+        .map(|projection| match projection {
             IndexProjection::Include(names) => names.len(),
             IndexProjection::KeysOnly | IndexProjection::All => 0,
         })
         .sum();
-    if included > INCLUDED_MAX {
+    if included > INCLUDED_ATTRIBUTES_MAX {
         return invalid(format!(
-            "Number of NonKeyAttributes over all indexes of a table exceeds the limit of {INCLUDED_MAX}: {included}"
+            "Number of NonKeyAttributes over all indexes of a table exceeds the limit of {INCLUDED_ATTRIBUTES_MAX}: \
+             {included}"
         ));
     }
-    definitions.check_used(&used, !indexes.is_empty())?;
-    Ok((key, indexes))
+    definitions.check_used(&used, !indexes.is_empty() || has_global)?;
+    Ok((key, indexes, global))
 }
 
 fn local_index(members: Members<'_>, table: &Names<'_>, definitions: &Definitions) -> Result<LocalIndexSpec, ApiError> {
@@ -158,7 +187,7 @@ fn local_index(members: Members<'_>, table: &Names<'_>, definitions: &Definition
         );
     }
     let key = Names::read(members)?;
-    definitions.check_defined(&key)?;
+    definitions.check_defined(key.all())?;
     let Some(range) = key.range else {
         return invalid(format!("Index KeySchema does not have a range key for index: {name}"));
     };
@@ -173,7 +202,7 @@ fn local_index(members: Members<'_>, table: &Names<'_>, definitions: &Definition
     Ok(LocalIndexSpec { name: name.to_owned(), range: definitions.attribute(range)?, projection })
 }
 
-fn projection(index: Members<'_>) -> Result<IndexProjection, ApiError> {
+pub(super) fn projection(index: Members<'_>) -> Result<IndexProjection, ApiError> {
     let Some(projection) = index.structure("Projection") else {
         return invalid("Unknown ProjectionType: null");
     };

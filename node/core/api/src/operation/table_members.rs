@@ -75,6 +75,9 @@ static TAG: Structure = Structure {
 
 pub(super) static ATTRIBUTE_DEFINITIONS: Shape = Shape::list(&Shape::Structure(&ATTRIBUTE_DEFINITION));
 pub(super) static KEY_SCHEMA: Shape = Shape::List { of: &Shape::Structure(&KEY_SCHEMA_ELEMENT), min: 1, max: 2 };
+/// Of a global index, whose key may have several attributes of a kind.
+pub(super) static INDEX_KEY_SCHEMA: Shape =
+    Shape::List { of: &Shape::Structure(&KEY_SCHEMA_ELEMENT), min: 1, max: usize::MAX };
 pub(super) static TAGS: Shape = Shape::list(&Shape::Structure(&TAG));
 pub(super) const BILLING_MODE: Member =
     Member::optional("BillingMode", &Shape::String(Names::Enum(&["PROVISIONED", "PAY_PER_REQUEST"])));

@@ -1,7 +1,7 @@
 //! UpdateTable.
 
 use super::table_members;
-use super::{TableReference, model};
+use super::{TableReference, global_indexes, model};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Structure};
 use stator_catalog::{Change, TableUpdate};
@@ -9,7 +9,7 @@ use stator_catalog::{Change, TableUpdate};
 static INPUT: Structure = Structure {
     name: "UpdateTableInput",
     members: &[
-        // Names keys of indexes to come; without such indexes it says nothing.
+        // Names keys of an index to come; without one it says nothing.
         Member::optional("AttributeDefinitions", &table_members::ATTRIBUTE_DEFINITIONS),
         model::TABLE_NAME,
         table_members::BILLING_MODE,
@@ -20,7 +20,7 @@ static INPUT: Structure = Structure {
         table_members::DELETION_PROTECTION,
         table_members::ON_DEMAND_THROUGHPUT,
         table_members::WARM_THROUGHPUT,
-        Member::not_yet("GlobalSecondaryIndexUpdates"),
+        Member::optional("GlobalSecondaryIndexUpdates", &global_indexes::INDEX_UPDATES),
         Member::not_yet("ReplicaUpdates"),
         Member::not_yet("MultiRegionConsistency"),
         Member::not_yet("GlobalTableWitnessUpdates"),
@@ -42,6 +42,9 @@ impl UpdateTable {
     pub fn parse(body: &[u8]) -> Result<UpdateTable, ApiError> {
         let request = reader::read(body, &INPUT)?;
         let members = request.members();
+        if members.has("GlobalSecondaryIndexUpdates") {
+            return Err(ApiError::validation("The parameter GlobalSecondaryIndexUpdates is not supported yet"));
+        }
         let table = TableReference::read(members)?;
         table_members::refuse_stream(members)?;
         let (on_demand_read, on_demand_write) = table_members::on_demand_throughput(members)?;
@@ -56,6 +59,7 @@ impl UpdateTable {
             class: table_members::table_class(members),
             deletion_protection: members.flag("DeletionProtectionEnabled"),
             sse: table_members::sse(members)?,
+            indexes: global_indexes::updates(members)?,
         };
         if update == TableUpdate::default() {
             return Err(ApiError::validation(
@@ -68,6 +72,11 @@ impl UpdateTable {
 
     /// What the catalog is told.
     pub fn change(self) -> Change {
-        Change::UpdateTable { name: self.table.name, update: Box::new(self.update) }
+        Change::UpdateTable {
+            name: self.table.name,
+            update: Box::new(self.update),
+            partitions: None,
+            avoid: Vec::new(),
+        }
     }
 }

@@ -79,7 +79,10 @@ fn give_up(catalog: &Catalog, view: &View, partition: PartitionId) -> Option<Mov
 
 /// Members change only where the change can be carried out: no other is on its way, the table stays, a quorum lives.
 fn is_movable(catalog: &Catalog, view: &View, partition: &PartitionDescription) -> bool {
-    let deleting = catalog.table_by_id(partition.table).is_some_and(|table| table.status == TableStatus::Deleting);
+    let deleting = catalog.table_of_rows(partition.table).is_some_and(|table| {
+        let index = table.global_index_by_id(partition.table);
+        table.status == TableStatus::Deleting || index.is_some_and(|index| !index.is_fed())
+    });
     let voters = || partition.members.iter().filter(|member| member.role == Role::Voter);
     let living = voters().filter(|voter| view.alive.contains(&voter.node) && !catalog.is_lost(voter.replica)).count();
     catalog.plan(partition.id).is_none() && !deleting && living * 2 > voters().count()

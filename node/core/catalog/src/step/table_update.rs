@@ -17,8 +17,8 @@ pub(super) fn warmer(now: Throughput, asked: Throughput) -> Throughput {
 
 pub(super) fn apply(table: &mut TableDescription, update: &TableUpdate, at: &Stamp) -> Result<(), CatalogRefusal> {
     change_billing(table, update, at)?;
-    cap_on_demand(table, update)?;
-    warm_up(table, update)?;
+    cap_on_demand(&mut table.billing, update.on_demand_read, update.on_demand_write)?;
+    warm_up(&mut table.warm_throughput, update.warm_read_units, update.warm_write_units, "table")?;
     if let Some(class) = update.class
         && table.class != class
     {
@@ -60,32 +60,30 @@ fn change_billing(table: &mut TableDescription, update: &TableUpdate, at: &Stamp
             invalid("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
         }
         (BillingMode::Provisioned, BillingMode::Provisioned, None) => Ok(()),
-        (_, BillingMode::Provisioned, Some(throughput)) => provision(table, throughput, update, at),
+        (_, BillingMode::Provisioned, Some(throughput)) => {
+            // Alone it is an error; beside another change it is what a declarative client sends every time.
+            let alone =
+                TableUpdate { billing_mode: None, throughput: None, ..update.clone() } == TableUpdate::default();
+            let changed = provision(&mut table.billing, &mut table.warm_throughput, throughput, at);
+            if !changed && alone { Err(unchanged_throughput(throughput)) } else { Ok(()) }
+        }
     }
 }
 
-fn provision(
-    table: &mut TableDescription,
-    asked: Throughput,
-    update: &TableUpdate,
-    at: &Stamp,
-) -> Result<(), CatalogRefusal> {
-    table.warm_throughput = warmer(table.warm_throughput, asked);
-    let Billing::Provisioned { throughput: now, last_increase_ms, last_decrease_ms, decreases_today } =
-        &mut table.billing
-    else {
-        table.billing = Billing::Provisioned {
-            throughput: asked,
-            last_increase_ms: None,
-            last_decrease_ms: None,
-            decreases_today: 0,
-        };
-        return Ok(());
+/// The billing of what begins with that throughput.
+pub(super) fn provisioned(throughput: Throughput) -> Billing {
+    Billing::Provisioned { throughput, last_increase_ms: None, last_decrease_ms: None, decreases_today: 0 }
+}
+
+/// Gives a table or index that throughput. `false`: it has it.
+pub(super) fn provision(billing: &mut Billing, warm: &mut Throughput, asked: Throughput, at: &Stamp) -> bool {
+    *warm = warmer(*warm, asked);
+    let Billing::Provisioned { throughput: now, last_increase_ms, last_decrease_ms, decreases_today } = billing else {
+        *billing = provisioned(asked);
+        return true;
     };
     if *now == asked {
-        // Alone it is an error; beside another change it is what a declarative client sends every time.
-        let alone = TableUpdate { billing_mode: None, throughput: None, ..update.clone() } == TableUpdate::default();
-        return if alone { Err(unchanged_throughput(asked)) } else { Ok(()) };
+        return false;
     }
     if asked.read_units > now.read_units || asked.write_units > now.write_units {
         *last_increase_ms = Some(at.now_ms);
@@ -96,7 +94,7 @@ fn provision(
         *last_decrease_ms = Some(at.now_ms);
     }
     *now = asked;
-    Ok(())
+    true
 }
 
 fn unchanged_throughput(Throughput { read_units, write_units }: Throughput) -> CatalogRefusal {
@@ -108,11 +106,16 @@ fn unchanged_throughput(Throughput { read_units, write_units }: Throughput) -> C
     ))
 }
 
-fn cap_on_demand(table: &mut TableDescription, update: &TableUpdate) -> Result<(), CatalogRefusal> {
-    if update.on_demand_read.is_none() && update.on_demand_write.is_none() {
+/// Caps of a table or index; what is not asked for stays.
+pub(super) fn cap_on_demand(
+    billing: &mut Billing,
+    read: Option<UnitsMax>,
+    write: Option<UnitsMax>,
+) -> Result<(), CatalogRefusal> {
+    if read.is_none() && write.is_none() {
         return Ok(());
     }
-    let Billing::OnDemand { throughput } = &mut table.billing else {
+    let Billing::OnDemand { throughput } = billing else {
         return invalid("OnDemandThroughput cannot be specified when BillingMode is PROVISIONED");
     };
     let capped = |asked: Option<UnitsMax>, now: Option<u64>| match asked {
@@ -122,24 +125,27 @@ fn cap_on_demand(table: &mut TableDescription, update: &TableUpdate) -> Result<(
     };
     let now = throughput.unwrap_or_default();
     let changed = OnDemandThroughput {
-        read_units_max: capped(update.on_demand_read, now.read_units_max),
-        write_units_max: capped(update.on_demand_write, now.write_units_max),
+        read_units_max: capped(read, now.read_units_max),
+        write_units_max: capped(write, now.write_units_max),
     };
     *throughput = (changed != OnDemandThroughput::default()).then_some(changed);
     Ok(())
 }
 
-/// Warm throughput never falls.
-fn warm_up(table: &mut TableDescription, update: &TableUpdate) -> Result<(), CatalogRefusal> {
-    let warm = &mut table.warm_throughput;
-    for (name, asked, now) in [
-        ("ReadUnitsPerSecond", update.warm_read_units, &mut warm.read_units),
-        ("WriteUnitsPerSecond", update.warm_write_units, &mut warm.write_units),
-    ] {
+/// Warm throughput of a table or index never falls.
+pub(super) fn warm_up(
+    warm: &mut Throughput,
+    read: Option<u64>,
+    write: Option<u64>,
+    what: &str,
+) -> Result<(), CatalogRefusal> {
+    for (name, asked, now) in
+        [("ReadUnitsPerSecond", read, &mut warm.read_units), ("WriteUnitsPerSecond", write, &mut warm.write_units)]
+    {
         let Some(asked) = asked else { continue };
         if asked < *now {
             return invalid(&format!(
-                "Requested {name} for WarmThroughput for table is lower than current WarmThroughput, decreasing \
+                "Requested {name} for WarmThroughput for {what} is lower than current WarmThroughput, decreasing \
                  WarmThroughput is not supported"
             ));
         }

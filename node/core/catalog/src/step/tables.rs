@@ -1,6 +1,6 @@
 //! Tables are made, become ready, change and go.
 
-use super::table_update;
+use super::{global_indexes, table_update};
 use crate::{
     Billing, BillingSpec, Catalog, CatalogRefusal, ContributorInsights, InsightsMode, LocalIndex, LocalIndexSpec,
     Member, Outcome, PartitionDescription, Stamp, TABLE_UNITS_MAX, TABLES_BUSY_MAX, TableDescription, TableSpec,
@@ -34,10 +34,32 @@ impl Catalog {
             check_units(throughput)?;
         }
         check_units(spec.warm_throughput)?;
-        let table = description(TableId(self.last.table.0 + 1), spec, at);
-        let count = placement::partitions_of_new_table(&table, self.joined_nodes().count(), partitions);
-        self.last.table = table.id;
+        let global_indexes = spec.global_indexes.clone();
+        let mut table = description(TableId(self.last.table.0 + 1), spec, at);
+        for index in global_indexes {
+            // The table's own id comes first.
+            let id = TableId(table.id.0 + 1 + table.global_indexes.len() as u64);
+            global_indexes::add(&mut table, id, index)?;
+        }
+        self.last.table = table.global_indexes.last().map_or(table.id, |index| index.id);
         let mut places = placement::Places::of(self, avoid);
+        self.place_partitions(table.id, table.warm_throughput, partitions, &mut places);
+        for index in &table.global_indexes {
+            self.place_partitions(index.id, index.warm_throughput, partitions, &mut places);
+        }
+        self.names.insert(table.name.clone(), table.id);
+        Ok(Outcome::Table(self.put_table(table)))
+    }
+
+    /// Makes the partitions of a new table or index.
+    pub(super) fn place_partitions(
+        &mut self,
+        table: TableId,
+        warm: Throughput,
+        setting: Option<u64>,
+        places: &mut placement::Places,
+    ) {
+        let count = placement::partitions_of_new_table(warm, self.joined_nodes().count(), setting);
         for number in 0..count {
             self.last.partition.0 += 1;
             let mut members = Vec::new();
@@ -47,7 +69,7 @@ impl Catalog {
             }
             let partition = Arc::new(PartitionDescription {
                 id: self.last.partition,
-                table: table.id,
+                table,
                 tokens: TokenRange::slice(number, count),
                 epoch: 1,
                 members,
@@ -55,8 +77,19 @@ impl Catalog {
             self.routing.put(&partition);
             self.partitions.insert(partition.id, partition);
         }
-        self.names.insert(table.name.clone(), table.id);
-        Ok(Outcome::Table(self.put_table(table)))
+    }
+
+    /// Takes closed partitions of a table or index away.
+    pub(super) fn remove_partitions(&mut self, table: TableId) {
+        let closed: Vec<_> = self.routing.partitions(table).cloned().collect();
+        for partition in closed {
+            self.routing.remove(&partition);
+            self.partitions.remove(&partition.id);
+            self.plans.remove(&partition.id);
+            for member in &partition.members {
+                self.lost_replicas.remove(&member.replica);
+            }
+        }
     }
 
     fn check_busy_tables(&self) -> Result<(), CatalogRefusal> {
@@ -69,8 +102,10 @@ impl Catalog {
         Ok(())
     }
 
-    fn put_table(&mut self, table: TableDescription) -> Arc<TableDescription> {
+    pub(super) fn put_table(&mut self, table: TableDescription) -> Arc<TableDescription> {
         let table = Arc::new(table);
+        self.index_tables.retain(|_, owner| *owner != table.id);
+        self.index_tables.extend(table.global_indexes.iter().map(|index| (index.id, table.id)));
         self.tables.insert(table.id, table.clone());
         table
     }
@@ -83,6 +118,8 @@ impl Catalog {
         &mut self,
         name: &str,
         update: &TableUpdate,
+        partitions: Option<u64>,
+        avoid: &[NodeId],
         at: &Stamp,
     ) -> Result<Outcome, CatalogRefusal> {
         let table = self.table_named(name)?;
@@ -97,8 +134,14 @@ impl Catalog {
         })?;
         let mut table = TableDescription::clone(table);
         table_update::apply(&mut table, update, at)?;
+        let made = global_indexes::update(&mut table, update, TableId(self.last.table.0 + 1), at)?;
         table.status = TableStatus::Updating;
         table.version += 1;
+        if let Some((id, warm)) = made {
+            self.last.table = id;
+            let mut places = placement::Places::of(self, avoid);
+            self.place_partitions(id, warm, partitions, &mut places);
+        }
         Ok(Outcome::Table(self.put_table(table)))
     }
 
@@ -115,6 +158,10 @@ impl Catalog {
         if table.deletion_protection {
             return Err(CatalogRefusal::DeletionProtected(name.to_owned()));
         }
+        // "During the backfilling phase, you can't delete its parent table" (Developer Guide, Managing GSIs).
+        if table.global_indexes.iter().any(|index| !index.serves()) {
+            return Err(CatalogRefusal::TableBusy { name: name.to_owned(), status: TableStatus::Updating });
+        }
         let mut table = TableDescription::clone(table);
         table.status = TableStatus::Deleting;
         table.version += 1;
@@ -127,7 +174,11 @@ impl Catalog {
             return Outcome::Unchanged;
         }
         let mut table = TableDescription::clone(table);
+        let is_new = table.status == TableStatus::Creating;
         table.status = TableStatus::Active;
+        for index in &mut table.global_indexes {
+            global_indexes::ready(index, is_new);
+        }
         Outcome::Table(self.put_table(table))
     }
 
@@ -138,16 +189,12 @@ impl Catalog {
         if let Some(table) = self.tables.remove(&id) {
             self.names.remove(&table.name);
             self.insights.remove(&id);
-        }
-        let closed: Vec<_> = self.routing.partitions(id).cloned().collect();
-        for partition in closed {
-            self.routing.remove(&partition);
-            self.partitions.remove(&partition.id);
-            self.plans.remove(&partition.id);
-            for member in &partition.members {
-                self.lost_replicas.remove(&member.replica);
+            for index in &table.global_indexes {
+                self.index_tables.remove(&index.id);
+                self.remove_partitions(index.id);
             }
         }
+        self.remove_partitions(id);
         Outcome::Done
     }
 
@@ -195,7 +242,7 @@ impl Catalog {
     }
 }
 
-fn check_units(throughput: Throughput) -> Result<(), CatalogRefusal> {
+pub(super) fn check_units(throughput: Throughput) -> Result<(), CatalogRefusal> {
     if throughput.read_units > TABLE_UNITS_MAX || throughput.write_units > TABLE_UNITS_MAX {
         return Err(CatalogRefusal::LimitExceeded(format!(
             "Subscriber limit exceeded: Throughput is limited to {TABLE_UNITS_MAX} read capacity units and \
@@ -233,6 +280,7 @@ fn description(id: TableId, spec: TableSpec, at: &Stamp) -> TableDescription {
         sse: spec.sse,
         tags: spec.tags,
         stream: None,
+        global_indexes: Vec::new(),
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) fn spec(name: &str) -> TableSpec {
         name: name.into(),
         key: KeySchema { hash: KeyAttribute { name: "id".into(), key_type: KeyType::String }, range: None },
         local_indexes: Vec::new(),
+        global_indexes: Vec::new(),
         billing: BillingSpec::OnDemand { throughput: None },
         warm_throughput: Throughput::default(),
         class: TableClass::Standard,
@@ -83,7 +84,7 @@ fn ready(catalog: &mut Catalog, id: TableId) {
 }
 
 fn update(name: &str, update: TableUpdate) -> Change {
-    Change::UpdateTable { name: name.into(), update: Box::new(update) }
+    Change::UpdateTable { name: name.into(), update: Box::new(update), partitions: None, avoid: Vec::new() }
 }
 
 fn new_key(id: &str, secret: &str) -> Change {

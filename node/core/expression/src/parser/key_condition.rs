@@ -4,7 +4,7 @@ use crate::error::{ExpressionError, Kind};
 use crate::parser::{Parser, parse_whole};
 use crate::placeholders::Placeholders;
 use crate::plan::condition::{Comparator, ConditionStep, Operand, Test};
-use crate::plan::key_condition::{KeyCondition, KeyTest, RangeCondition, ResolvedKeyCondition};
+use crate::plan::key_condition::{KeyCondition, KeyTest, RangeCondition, ResolvedCompound, ResolvedKeyCondition};
 use stator_item::Value;
 
 impl KeyCondition {
@@ -44,6 +44,42 @@ impl KeyCondition {
             },
             _ => Err(ExpressionError::KeyConditionNotSupported),
         }
+    }
+
+    /// As [`resolve`](KeyCondition::resolve), of a key of several attributes: all hash attributes by equality, range
+    /// attributes from the left by equality, then at most one condition of another kind.
+    pub fn resolve_compound(
+        &self,
+        hash_names: &[&str],
+        range_names: &[&str],
+    ) -> Result<ResolvedCompound, ExpressionError> {
+        if let ([hash_name], [] | [_]) = (hash_names, range_names) {
+            let ResolvedKeyCondition { hash, range } = self.resolve(hash_name, range_names.first().copied())?;
+            return Ok(ResolvedCompound { hash: vec![hash], equal: Vec::new(), range });
+        }
+        let find = |wanted: &str| self.tests.iter().find(|(name, _)| name == wanted).map(|(_, test)| test);
+        let mut hash = Vec::new();
+        for name in hash_names {
+            match find(name).ok_or_else(|| ExpressionError::KeyMissing((*name).to_owned()))? {
+                KeyTest::Compare(Comparator::Equal, value) => hash.push(value.clone()),
+                _ => return Err(ExpressionError::KeyConditionNotSupported),
+            }
+        }
+        let (mut equal, mut range) = (Vec::new(), None);
+        for test in range_names.iter().map_while(|name| find(name)) {
+            match test {
+                KeyTest::Compare(Comparator::Equal, value) => equal.push(value.clone()),
+                other => {
+                    range = Some(range_condition(other)?);
+                    break;
+                }
+            }
+        }
+        // What is left names no key attribute, one behind a gap, or one behind a condition that must come last.
+        if hash.len() + equal.len() + usize::from(range.is_some()) < self.tests.len() {
+            return Err(ExpressionError::KeyConditionNotSupported);
+        }
+        Ok(ResolvedCompound { hash, equal, range })
     }
 }
 

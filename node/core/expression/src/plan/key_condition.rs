@@ -26,6 +26,17 @@ pub struct ResolvedKeyCondition {
     pub range: Option<RangeCondition>,
 }
 
+/// The part that is asked for of a key of several attributes.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ResolvedCompound {
+    /// One value for each hash attribute.
+    pub hash: Vec<Value>,
+    /// Values of range attributes from the left on.
+    pub equal: Vec<Value>,
+    /// Of the range attribute behind those.
+    pub range: Option<RangeCondition>,
+}
+
 /// Which sort keys are asked for.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum RangeCondition {

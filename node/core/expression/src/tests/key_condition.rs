@@ -67,3 +67,28 @@ fn a_plan_that_was_not_parsed_resolves_or_refuses() {
     let one = KeyCondition { tests: vec![("pk".to_owned(), test)] };
     assert!(one.resolve("pk", Some("pk")).is_ok());
 }
+
+#[test]
+fn of_a_key_of_several_attributes() {
+    let shown = |text: &str| {
+        let resolved = with_placeholders(|placeholders| {
+            KeyCondition::parse(text, placeholders)?.resolve_compound(&["h1", "h2"], &["r1", "r2", "r3"])
+        });
+        match resolved {
+            Ok(resolved) => format!("{:?} {:?} {:?}", resolved.hash, resolved.equal, resolved.range),
+            Err(error) => error.to_string(),
+        }
+    };
+    check_lines(
+        r#"h1 = :a AND h2 = :b => [String("a"), String("b")] [] None
+           r1 = :a AND h2 = :b AND h1 = :a => [String("a"), String("b")] [String("a")] None
+           h1 = :a AND h2 = :b AND r1 = :a AND r2 > :b => [String("a"), String("b")] [String("a")] Some(Greater(String("b")))
+           h1 = :a AND h2 = :b AND r1 < :a => [String("a"), String("b")] [] Some(Less(String("a")))
+           h1 = :a => Query condition missed key schema element: h2
+           h1 = :a AND h2 > :b => Query key condition not supported
+           h1 = :a AND h2 = :b AND r2 = :a => Query key condition not supported
+           h1 = :a AND h2 = :b AND r1 < :a AND r2 = :b => Query key condition not supported
+           h1 = :a AND h2 = :b AND elsewhere = :b => Query key condition not supported"#,
+        shown,
+    );
+}

@@ -35,6 +35,32 @@ pub fn hash_prefix(table: TableId, index: IndexNumber, hash: &KeyPart) -> Vec<u8
     encode(table, index, &[hash])
 }
 
+/// The row key of an entry under a global secondary index: the parts of its hash key decide the token together.
+pub fn compound_row_key(table: TableId, hash: &[KeyPart], rest: &[&KeyPart]) -> Vec<u8> {
+    let mut out = compound_hash_prefix(table, hash);
+    rest.iter().for_each(|part| part.encode_into(&mut out));
+    out
+}
+
+/// What all row keys under a global secondary index with this hash key begin with.
+pub fn compound_hash_prefix(table: TableId, hash: &[KeyPart]) -> Vec<u8> {
+    let capacity = hash.iter().map(KeyPart::encoded_capacity).sum::<usize>();
+    let mut out = Vec::with_capacity(TOKEN_PREFIX_BYTES + capacity);
+    write_prefix(table, IndexNumber::ITEMS, Token::MIN, &mut out);
+    hash.iter().for_each(|part| part.encode_into(&mut out));
+    let token = Token::of_encoded(&out[TOKEN_PREFIX_BYTES..]);
+    out[TOKEN_PREFIX_BYTES - 8..TOKEN_PREFIX_BYTES].copy_from_slice(&token.0.to_be_bytes());
+    out
+}
+
+/// The table and the token that a row key says it has.
+pub fn row_key_token(row_key: &[u8]) -> Result<(TableId, Token), KeyError> {
+    let mut rest = row_key;
+    let table = TableId(u64::from_be_bytes(take(&mut rest)?));
+    let _: [u8; 2] = take(&mut rest)?;
+    Ok((table, Token(u64::from_be_bytes(take(&mut rest)?))))
+}
+
 fn encode(table: TableId, index: IndexNumber, parts: &[&KeyPart]) -> Vec<u8> {
     let capacity = parts.iter().map(|part| part.encoded_capacity()).sum::<usize>();
     let mut out = Vec::with_capacity(TOKEN_PREFIX_BYTES + capacity);
@@ -108,6 +134,11 @@ pub struct RowKey {
 
 /// Takes a row key apart and checks all of it, the token too.
 pub fn decode_row_key(row_key: &[u8], types: &[KeyType]) -> Result<RowKey, KeyError> {
+    decode_compound_row_key(row_key, types, 1)
+}
+
+/// As [`decode_row_key`], where the first `hash_parts` parts are the hash key.
+pub fn decode_compound_row_key(row_key: &[u8], types: &[KeyType], hash_parts: usize) -> Result<RowKey, KeyError> {
     let mut rest = row_key;
     let table = TableId(u64::from_be_bytes(take(&mut rest)?));
     let index = IndexNumber(u16::from_be_bytes(take(&mut rest)?));
@@ -116,7 +147,8 @@ pub fn decode_row_key(row_key: &[u8], types: &[KeyType]) -> Result<RowKey, KeyEr
     if !rest.is_empty() {
         return Err(KeyError::TrailingBytes);
     }
-    if Token::of(parts.first().ok_or(KeyError::NoParts)?) != token {
+    let hash = parts.get(..hash_parts).filter(|hash| !hash.is_empty()).ok_or(KeyError::NoParts)?;
+    if Token::of_all(hash) != token {
         return Err(KeyError::WrongToken);
     }
     Ok(RowKey { table, index, token, parts })

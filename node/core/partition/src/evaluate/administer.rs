@@ -4,11 +4,13 @@ use super::reading::Reading;
 use crate::{
     command::Command,
     effects::StateChange,
+    global_index::Backfill,
     reply::{Refusal, Reply},
     state::{CONSUMER_NAME_BYTES_MAX, CONSUMERS_MAX},
 };
 use stator_catalog::TableDescription;
 use stator_changelog::SequenceNumber;
+use stator_item::TableId;
 
 /// What changes, if anything, and the reply.
 pub(super) fn evaluate(command: &Command, reading: &mut Reading<'_>) -> (Option<StateChange>, Result<Reply, Refusal>) {
@@ -32,12 +34,16 @@ fn change(command: &Command, reading: &mut Reading<'_>) -> Result<Option<StateCh
             let raised = *birth_ms > reading.mark_ms();
             Ok(raised.then_some(StateChange::RaiseMark { birth_ms: *birth_ms }))
         }
+        Command::MoveFeed { index, to, backfill } => move_feed(*index, *to, backfill, reading),
         Command::Put(_)
         | Command::Update(_)
         | Command::Delete(_)
         | Command::Get(_)
         | Command::Page(_)
         | Command::Count
+        | Command::Deliver(_)
+        | Command::ReadFeed { .. }
+        | Command::ShowFeeds
         | Command::ReadChanges { .. } => Err(Refusal::Invalid("a read is not evaluated".to_owned())),
     }
 }
@@ -46,11 +52,30 @@ fn describe(table: &TableDescription, reading: &mut Reading<'_>) -> Result<Optio
     if reading.is_closed() {
         return Err(Refusal::NoSuchTable);
     }
-    if table.id != reading.state().table() {
+    let own = reading.state().table();
+    if table.id != own && table.global_index_by_id(own).is_none() {
         return Err(Refusal::Invalid("the description is another table's".to_owned()));
     }
     let newer = reading.description().is_none_or(|known| known.version < table.version);
     Ok(newer.then(|| StateChange::Describe(Box::new(table.clone()))))
+}
+
+fn move_feed(
+    index: TableId,
+    to: SequenceNumber,
+    backfill: &Backfill,
+    reading: &Reading<'_>,
+) -> Result<Option<StateChange>, Refusal> {
+    // Its consumer has seen applied records only, so the applied state can judge it.
+    let state = reading.state();
+    let Some((cursor, feed)) = state.for_reads().feeds.remove(&index) else {
+        return Err(Refusal::Invalid("this partition does not feed the index".to_owned()));
+    };
+    if to > state.progress.last_change {
+        return Err(Refusal::Invalid("the cursor would lie behind the last change record".to_owned()));
+    }
+    let moves = cursor < to || feed.backfill < *backfill;
+    Ok(moves.then(|| StateChange::MoveFeed { index, to, backfill: backfill.clone() }))
 }
 
 fn move_cursor(consumer: &str, to: SequenceNumber, reading: &Reading<'_>) -> Result<Option<StateChange>, Refusal> {

@@ -6,7 +6,7 @@
 use super::image::Image;
 use crate::{reply::Refusal, rows::ReadError};
 use bytes::Bytes;
-use stator_catalog::{IndexProjection, LocalIndex, TableDescription};
+use stator_catalog::{IndexProjection, KeyAttribute, LocalIndex, TableDescription};
 use stator_item::{IndexNumber, Item, Key, KeyPart, key, row, size};
 
 /// An item's row in an index.
@@ -104,43 +104,65 @@ fn projected(table: &TableDescription, index: &LocalIndex, item: &Item, included
     (row::item_encoding(&kept).into(), size::item_size(&kept))
 }
 
-/// Refuses an item that has an index's range attribute with a value that no key may have.
+/// Refuses an item that has an attribute of an index's key with a value that no key may have.
 pub(super) fn check_keys(table: &TableDescription, item: &Item, writer: Writer) -> Result<(), Refusal> {
     for index in &table.local_indexes {
-        if let Some(value) = item.get(&index.range.name) {
-            let expected = index.range.key_type.name();
-            match KeyPart::from_value(value).filter(|part| part.key_type() == index.range.key_type) {
-                None => {
-                    return Err(Refusal::Invalid(format!(
-                        "One or more parameter values were invalid: Type mismatch for Index Key {} Expected: {expected} \
-                         Actual: {} IndexName: {}",
-                        index.range.name,
-                        value.type_name(),
-                        index.name,
-                    )));
-                }
-                Some(part) if part.is_empty() => return Err(Refusal::Invalid(empty_key(index, &part, writer))),
-                Some(part) if part.size() > size::RANGE_KEY_BYTES_MAX => {
-                    return Err(Refusal::Invalid(format!(
-                        "One or more parameter values were invalid: Aggregated size of all range keys has exceeded the \
-                         size limit of {} bytes",
-                        size::RANGE_KEY_BYTES_MAX,
-                    )));
-                }
-                Some(_) => {}
-            }
+        let range = key_bytes(&index.name, std::slice::from_ref(&index.range), item, writer)?;
+        check_range_bytes(range)?;
+    }
+    for index in table.global_indexes.iter().filter(|index| index.is_fed()) {
+        let hash = key_bytes(&index.name, &index.hash, item, writer)?;
+        let range = key_bytes(&index.name, &index.range, item, writer)?;
+        if hash > size::HASH_KEY_BYTES_MAX {
+            return Err(Refusal::Invalid(format!(
+                "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of{} bytes",
+                size::HASH_KEY_BYTES_MAX,
+            )));
         }
+        check_range_bytes(range)?;
     }
     Ok(())
 }
 
-fn empty_key(index: &LocalIndex, part: &KeyPart, writer: Writer) -> String {
+fn check_range_bytes(bytes: usize) -> Result<(), Refusal> {
+    if bytes <= size::RANGE_KEY_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Refusal::Invalid(format!(
+        "One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of {} bytes",
+        size::RANGE_KEY_BYTES_MAX,
+    )))
+}
+
+/// Bytes of those of the attributes that the item has.
+fn key_bytes(index_name: &str, attributes: &[KeyAttribute], item: &Item, writer: Writer) -> Result<usize, Refusal> {
+    let mut bytes = 0;
+    for attribute in attributes {
+        let Some(value) = item.get(&attribute.name) else { continue };
+        let Some(part) = KeyPart::from_value(value).filter(|part| part.key_type() == attribute.key_type) else {
+            return Err(Refusal::Invalid(format!(
+                "One or more parameter values were invalid: Type mismatch for Index Key {} Expected: {} Actual: {} \
+                 IndexName: {index_name}",
+                attribute.name,
+                attribute.key_type.name(),
+                value.type_name(),
+            )));
+        };
+        if part.is_empty() {
+            return Err(Refusal::Invalid(empty_key(index_name, &attribute.name, &part, writer)));
+        }
+        bytes += part.size();
+    }
+    Ok(bytes)
+}
+
+fn empty_key(index_name: &str, attribute: &str, part: &KeyPart, writer: Writer) -> String {
     let kind = if matches!(part, KeyPart::Binary(_)) { "binary" } else { "string" };
     match writer {
         Writer::Put => format!(
             "One or more parameter values are not valid. A value specified for a secondary index key is not supported. \
-             The AttributeValue for a key attribute cannot contain an empty {kind} value. IndexName: {}, IndexKey: {}",
-            index.name, index.range.name,
+             The AttributeValue for a key attribute cannot contain an empty {kind} value. IndexName: {index_name}, \
+             IndexKey: {attribute}"
         ),
         Writer::Update => format!(
             "One or more parameter values are not valid. The update expression attempted to update a secondary index key \

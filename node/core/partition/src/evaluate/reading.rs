@@ -9,11 +9,12 @@ use crate::{
     state::PartitionState,
 };
 use bytes::Bytes;
-use stator_catalog::TableDescription;
+use stator_catalog::{TableDescription, TokenRange};
+use stator_changelog::SequenceNumber;
 use stator_item::{Timestamp, Token};
 use std::sync::Arc;
 
-pub(super) struct Reading<'a> {
+pub(crate) struct Reading<'a> {
     base: &'a Base<'a>,
     based_on: Option<EntryNumber>,
 }
@@ -87,11 +88,25 @@ impl<'a> Reading<'a> {
         if self.is_closed() {
             return Err(Refusal::NoSuchTable);
         }
+        if self.base.state.global_index().is_some() {
+            return Err(Refusal::Invalid("items are not written to an index".to_owned()));
+        }
         if !self.base.state.tokens().contains(token) {
             return Err(Refusal::StaleEpoch { current: self.base.state.epoch() });
         }
         let table = self.description().ok_or_else(|| Refusal::Unavailable("the table is being made".to_owned()))?;
         Ok(table)
+    }
+
+    /// Up to where everything of a source is here, as the commands before this one have left it.
+    pub fn received(&mut self, source: TokenRange) -> Option<SequenceNumber> {
+        match self.base.overlay.received(source) {
+            Some((up_to, entry)) => {
+                self.saw(entry);
+                Some(up_to)
+            }
+            None => self.base.state.received.position(source),
+        }
     }
 
     pub fn last_timestamp(&self) -> Timestamp {

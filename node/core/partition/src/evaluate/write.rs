@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     effects::{CountChange, Effects, RowWrite},
+    global_index::entry::{Entry, entry},
     reply::{Refusal, Reply, Written},
     rows::ReadError,
     rows_needed::item_row_key,
@@ -28,7 +29,7 @@ use crate::{
 use bytes::Bytes;
 use stator_catalog::TableDescription;
 use stator_changelog::{ChangeKind, ChangeRecord, SequenceNumber};
-use stator_item::{IndexNumber, Item, Key, RowHeader, Timestamp, row};
+use stator_item::{IndexNumber, Item, Key, RowHeader, TableId, Timestamp, row};
 
 /// Both sides of a write.
 struct Images {
@@ -93,7 +94,12 @@ fn write(turn: &Turn<'_>, reading: &mut Reading<'_>, change: Change<'_>) -> Resu
     effects.counts = images.counts(&changed);
     let collection_bytes = collection::change(table, key, change.options(), reading, &mut effects)?;
     effects.change = images.change_record(table, version);
-    let written = images.written(&change, changed, collection_bytes)?;
+    // Reads what is applied: what is in flight is bounded, and so is what it adds.
+    if effects.change.is_some() && reading.state().is_change_log_full() {
+        return Err(Refusal::ChangeLogFull.into());
+    }
+    let mut written = images.written(&change, changed, collection_bytes)?;
+    written.global_bytes = global_writes(table, images.old.as_ref(), images.new.as_ref())?;
     Ok((Some(effects), version, Ok(Reply::Written(written))))
 }
 
@@ -146,7 +152,9 @@ impl Images {
     }
 
     fn change_record(&self, table: &TableDescription, version: Timestamp) -> Option<ChangeRecord> {
-        table.stream?;
+        if !table.has_consumer() {
+            return None;
+        }
         Some(ChangeRecord {
             sequence: SequenceNumber::default(),
             kind: ChangeKind::between(self.old.as_ref(), self.new.as_ref())?,
@@ -170,8 +178,37 @@ impl Images {
             new_bytes: size(&self.new),
             index_bytes: changed.iter().flat_map(IndexChange::writes).collect(),
             collection_bytes,
+            global_bytes: Vec::new(),
         })
     }
+}
+
+/// The writes of global indexes that this one will come to, as `Written::global_bytes` tells them.
+fn global_writes(
+    table: &TableDescription,
+    old: Option<&Image>,
+    new: Option<&Image>,
+) -> Result<Vec<(TableId, u64, u64)>, ReadError> {
+    let mut writes = Vec::new();
+    for index in table.global_indexes.iter().filter(|index| index.is_fed()) {
+        let entry = |image: Option<&Image>| -> Result<Option<Entry>, ReadError> {
+            let entry = image.map(|image| entry(table, index, image.tree()?, image.encoded())).transpose()?;
+            Ok(entry.flatten())
+        };
+        let (old, new) = (entry(old)?, entry(new)?);
+        if old == new {
+            continue;
+        }
+        let size = |entry: &Option<Entry>| entry.as_ref().map_or(0, |entry| entry.size as u64);
+        match (&old, &new) {
+            (Some(before), Some(after)) if before.row_key != after.row_key => {
+                writes.push((index.id, size(&old), 0));
+                writes.push((index.id, 0, size(&new)));
+            }
+            _ => writes.push((index.id, size(&old), size(&new))),
+        }
+    }
+    Ok(writes)
 }
 
 fn count_change(index: IndexNumber, old: Option<usize>, new: Option<usize>) -> CountChange {

@@ -9,7 +9,7 @@ use stator_changelog::{ChangeRecord, SequenceNumber, decode_record};
 use std::ops::ControlFlow;
 
 /// Records behind `after`. Ends with the record whose stored bytes make `bytes_max` full, so there is at least one, if any.
-pub(super) fn read(
+pub(crate) fn read(
     after: SequenceNumber,
     bytes_max: u64,
     state: &ReadState,

@@ -8,13 +8,14 @@ mod bounds;
 use super::projected;
 use crate::{
     command::{Page, Position},
+    global_index::entry::parse_row_key,
     reply::{PageReply, Refusal},
     rows::{Direction, FamilyKind, ReadError, ReadRows},
     state::ReadState,
 };
 use bytes::Bytes;
-use stator_catalog::{KeyAttribute, LocalIndex, TableDescription};
-use stator_item::{IndexNumber, Key, KeyPart, KeyType, key, row, size};
+use stator_catalog::{GlobalIndex, KeyAttribute, LocalIndex, TableDescription};
+use stator_item::{IndexNumber, Key, KeyPart, KeyType, TableId, key, row, size};
 use stator_mutants::{Mutant, is};
 use std::ops::ControlFlow;
 
@@ -24,7 +25,7 @@ pub(super) fn read(
     state: &ReadState,
     rows: &dyn ReadRows,
 ) -> Result<Result<PageReply, Refusal>, ReadError> {
-    let source = match Source::of(page, table) {
+    let source = match Source::of(page, table, state.progress.table) {
         Ok(source) => source,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -55,23 +56,32 @@ pub(super) fn read(
 #[derive(Clone, Copy)]
 struct Source<'a> {
     table: &'a TableDescription,
-    /// `None`: the items themselves.
+    /// `None`: the items themselves, or a global index's entries.
     local: Option<&'a LocalIndex>,
+    /// The index whose partition this is.
+    global: Option<&'a GlobalIndex>,
 }
 
 impl<'a> Source<'a> {
-    fn of(page: &Page, table: &'a TableDescription) -> Result<Source<'a>, Refusal> {
+    fn of(page: &Page, table: &'a TableDescription, rows: TableId) -> Result<Source<'a>, Refusal> {
+        let unknown = || Refusal::Invalid("The table does not have the specified index".to_owned());
+        if rows != table.id {
+            let global = table.global_index_by_id(rows).filter(|_| page.index == IndexNumber::ITEMS);
+            return Ok(Source { table, local: None, global: Some(global.ok_or_else(unknown)?) });
+        }
         if page.index == IndexNumber::ITEMS {
-            return Ok(Source { table, local: None });
+            return Ok(Source { table, local: None, global: None });
         }
-        match table.local_index_numbered(page.index) {
-            Some(local) => Ok(Source { table, local: Some(local) }),
-            None => Err(Refusal::Invalid("The table does not have the specified index".to_owned())),
-        }
+        let local = table.local_index_numbered(page.index).ok_or_else(unknown)?;
+        Ok(Source { table, local: Some(local), global: None })
     }
 
     /// Where a row stands, from its key.
     fn position(&self, row_key: &[u8]) -> Result<Position, ReadError> {
+        if let Some(index) = self.global {
+            let (index_key, key) = parse_row_key(self.table, index, row_key)?;
+            return Ok(Position { key, index_range: None, index_key });
+        }
         let damaged = |error: &dyn std::fmt::Display| ReadError::damaged("row key", error);
         let schema = &self.table.key;
         let attributes = [Some(&schema.hash), self.local.map(|local| &local.range), schema.range.as_ref()];
@@ -82,7 +92,7 @@ impl<'a> Source<'a> {
         let hash = next()?;
         let index_range: Option<KeyPart> = self.local.map(|_| next()).transpose()?;
         let range = schema.range.as_ref().map(|_| next()).transpose()?;
-        Ok(Position { key: Key { hash, range }, index_range })
+        Ok(Position { key: Key { hash, range }, index_range, index_key: Vec::new() })
     }
 }
 

@@ -224,7 +224,8 @@ fn a_full_page_stops_even_where_nothing_follows() {
     query.items_max = Some(12);
     let reply = read(&leader, &query);
     assert_eq!(reply.scanned_count, 12);
-    let last = Position { key: Key { hash: number(1), range: Some(number(5)) }, index_range: None };
+    let last =
+        Position { key: Key { hash: number(1), range: Some(number(5)) }, index_range: None, index_key: Vec::new() };
     assert_eq!(reply.stopped, Some(last.clone()));
     query.after = Some(last);
     let reply = read(&leader, &query);
@@ -251,7 +252,8 @@ fn places_need_not_exist_and_counts_need_no_items() {
     let (leader, _) = filled();
     let mut query = page(0, PageRange::Hash { hash: number(1), range: None });
     let half = KeyPart::Number("2.5".parse().expect("a number"));
-    query.after = Some(Position { key: Key { hash: number(1), range: Some(half) }, index_range: None });
+    query.after =
+        Some(Position { key: Key { hash: number(1), range: Some(half) }, index_range: None, index_key: Vec::new() });
     query.count_only = true;
     query.projection = Some(Projection::of(vec![Path::attribute("r")]));
     let reply = read(&leader, &query);

@@ -55,7 +55,11 @@ fn damaged_rows_are_an_error() {
     leader.write(&Command::MoveCursor { consumer: "index".to_owned(), to: SequenceNumber(1) }).unwrap();
     let whole = &leader.replica.store;
     let keys: Vec<Vec<u8>> = whole.family(FamilyKind::State).map(|(key, _)| key.clone()).collect();
-    assert_eq!(keys.len(), 5, "progress, description, counters, a cursor, the ids of an entry");
+    assert_eq!(
+        keys.len(),
+        6,
+        "progress, description, counters, a cursor, the ids of an entry, a mark of the log's size"
+    );
     for key in keys {
         let mut damaged = whole.clone();
         let rows = damaged.rows.get_mut(&FamilyKind::State).unwrap();

@@ -65,6 +65,7 @@ fn a_write_shows_attributes_costs_and_its_collection() {
         new_bytes: 10,
         index_bytes: vec![(IndexNumber(1), 0, 12), (IndexNumber(3), 2000, 0)],
         collection_bytes: Some(3 << 30),
+        global_bytes: Vec::new(),
     };
     let all = r#","ReturnValues":"ALL_OLD","ReturnConsumedCapacity":"INDEXES","ReturnItemCollectionMetrics":"SIZE""#;
     let expected = format!(
@@ -138,7 +139,7 @@ fn refusals_become_dynamodbs_errors() {
 
 fn position(number: u64, index_range: Option<KeyPart>) -> Position {
     let range = Some(KeyPart::Number(Number::from_u64(number)));
-    Position { key: Key { hash: KeyPart::String("a".into()), range }, index_range }
+    Position { key: Key { hash: KeyPart::String("a".into()), range }, index_range, index_key: Vec::new() }
 }
 
 #[test]

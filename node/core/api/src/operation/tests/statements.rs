@@ -140,7 +140,7 @@ fn pages_are_shaped_and_go_on() {
     let stopped = |tracks: &[u64], hash: &str| {
         let range = tracks.last().map(|track| KeyPart::Number(Number::from_u64(*track)));
         let key = Key { hash: KeyPart::String(hash.into()), range };
-        PageReply { stopped: Some(Position { key, index_range: None }), ..found(tracks) }
+        PageReply { stopped: Some(Position { key, index_range: None, index_key: Vec::new() }), ..found(tracks) }
     };
     let statement = "SELECT track, label.name FROM music WHERE artist IN ('w', 'x', 'y')";
     let all = read(&body(statement, r#","ReturnConsumedCapacity":"TOTAL""#), &[found(&[1]), found(&[]), found(&[3])]);

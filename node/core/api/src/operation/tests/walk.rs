@@ -52,7 +52,7 @@ impl Model {
             reply.scanned_count += 1;
             reply.read_bytes += self.item_bytes;
             if page.items_max == Some(reply.scanned_count) || reply.read_bytes >= page.bytes_max {
-                reply.stopped = Some(Position { key: key.clone(), index_range: None });
+                reply.stopped = Some(Position { key: key.clone(), index_range: None, index_key: Vec::new() });
                 break;
             }
         }

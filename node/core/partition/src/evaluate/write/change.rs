@@ -54,7 +54,7 @@ fn put_image(put: &Put, table: &TableDescription) -> Result<Image, Stop> {
     if image.size() > ITEM_BYTES_MAX {
         return Err(Refusal::Invalid("Item size has exceeded the maximum allowed size".to_owned()).into());
     }
-    if !table.local_indexes.is_empty() {
+    if !table.local_indexes.is_empty() || !table.global_indexes.is_empty() {
         indexes::check_keys(table, image.tree()?, Writer::Put)?;
     }
     Ok(image)

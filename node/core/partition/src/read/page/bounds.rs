@@ -7,13 +7,13 @@ use crate::{
 };
 use stator_catalog::TableDescription;
 use stator_expression::RangeCondition;
-use stator_item::{Bounds, IndexNumber, Key, KeyPart, Value, key};
+use stator_item::{Bounds, IndexNumber, Key, KeyPart, TableId, Token, Value, key};
 
 /// The page's range, within this partition, without what lies before its starting place. May be empty: start behind end.
 pub(super) fn of(page: &Page, table: &TableDescription, state: &ReadState) -> Result<Bounds, Refusal> {
     let stale = Refusal::StaleEpoch { current: state.progress.epoch };
     let (mut start, mut end) = match &page.range {
-        PageRange::Hash { hash, .. } if !state.progress.tokens.contains(stator_item::Token::of(hash)) => {
+        PageRange::Hash { hash, .. } if !state.progress.tokens.contains(Token::of(hash)) => {
             return Err(stale);
         }
         PageRange::Hash { hash, range: None } => key::hash_bounds(table.id, page.index, hash),
@@ -22,11 +22,22 @@ pub(super) fn of(page: &Page, table: &TableDescription, state: &ReadState) -> Re
         }
         PageRange::Tokens(tokens) => {
             let here = tokens.intersection(&state.progress.tokens).ok_or(stale)?;
-            key::token_bounds(table.id, page.index, here.first, here.last)
+            key::token_bounds(state.progress.table, page.index, here.first, here.last)
+        }
+        PageRange::Compound { hash, .. } if !state.progress.tokens.contains(Token::of_all(hash)) => {
+            return Err(stale);
+        }
+        PageRange::Compound { hash, equal, range } => {
+            let mut prefix = key::compound_hash_prefix(state.progress.table, hash);
+            equal.iter().for_each(|part| part.encode_into(&mut prefix));
+            match range {
+                Some(range) => range_bounds(prefix, range)?,
+                None => key::prefix_bounds(prefix),
+            }
         }
     };
     if let Some(after) = &page.after {
-        let place = position_row_key(page.index, table, after)?;
+        let place = position_row_key(page.index, table, state.progress.table, after)?;
         if page.backward {
             end = Some(end.map_or(place.clone(), |end| end.min(place)));
         } else {
@@ -75,8 +86,20 @@ fn behind_all(prefix: Vec<u8>) -> Vec<u8> {
     key::prefix_end(&prefix).expect("a table's id is not all ones, so something lies behind")
 }
 
-fn position_row_key(index: IndexNumber, table: &TableDescription, position: &Position) -> Result<Vec<u8>, Refusal> {
-    let Position { key: Key { hash, range }, index_range } = position;
+fn position_row_key(
+    index: IndexNumber,
+    table: &TableDescription,
+    rows: TableId,
+    position: &Position,
+) -> Result<Vec<u8>, Refusal> {
+    let Position { key: Key { hash, range }, index_range, index_key } = position;
+    if let Some(global) = table.global_index_by_id(rows) {
+        let parts = index_key.split_at_checked(global.hash.len());
+        let (index_hash, index_range) =
+            parts.ok_or_else(|| Refusal::Invalid("The provided starting key is invalid".to_owned()))?;
+        let rest: Vec<&KeyPart> = index_range.iter().chain([hash]).chain(range).collect();
+        return Ok(key::compound_row_key(rows, index_hash, &rest));
+    }
     if index == IndexNumber::ITEMS {
         return Ok(key::row_key(table.id, index, &position.key));
     }
