@@ -5,14 +5,15 @@ use aws_sdk_dynamodb::{
     config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
     types::{
-        AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, LocalSecondaryIndex, Projection,
-        ProjectionType, ReturnValue, ScalarAttributeType, TableDescription,
+        AttributeDefinition, AttributeValue, BillingMode, CreateGlobalSecondaryIndexAction,
+        DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType,
+        LocalSecondaryIndex, Projection, ProjectionType, ReturnValue, ScalarAttributeType, TableDescription,
     },
 };
 use stator_client::{Endpoints, sdk::Spread};
 use stator_workloads::client::{
-    Answer, BoxFuture, Client, Consistency, Expression, Failure, Item, LOCAL_INDEX, Operation, Outcome, PageOf, Shape,
-    TableStatus, Value,
+    ADDED_INDEX, Answer, BoxFuture, Client, Consistency, Expression, Failure, GLOBAL_INDEX, Item, LOCAL_INDEX,
+    Operation, Outcome, PageOf, Shape, TableStatus, Value,
 };
 use std::{collections::HashMap, error::Error as StdError, fmt::Debug, time::Duration};
 
@@ -87,6 +88,28 @@ impl SdkClient {
             Operation::DescribeTable { table } => {
                 answered(self.client.describe_table().table_name(table).send().await, |reply| status(reply.table))
             }
+            Operation::AddIndex { table } => {
+                let create = CreateGlobalSecondaryIndexAction::builder()
+                    .index_name(ADDED_INDEX)
+                    .key_schema(key_element("grade", KeyType::Hash))
+                    .key_schema(key_element("sk", KeyType::Hash))
+                    .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build());
+                let update = GlobalSecondaryIndexUpdate::builder()
+                    .create(create.build().expect("name, keys and projection are there"))
+                    .build();
+                let request = self.client.update_table().table_name(table).global_secondary_index_updates(update);
+                let request = request
+                    .attribute_definitions(attribute("grade", ScalarAttributeType::N))
+                    .attribute_definitions(attribute("sk", ScalarAttributeType::N));
+                of_index(answered(request.send().await, |reply| status(reply.table_description)))
+            }
+            Operation::DropIndex { table } => {
+                let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(ADDED_INDEX);
+                let update = GlobalSecondaryIndexUpdate::builder().delete(delete.build().expect("a name is there"));
+                let request =
+                    self.client.update_table().table_name(table).global_secondary_index_updates(update.build());
+                of_index(answered(request.send().await, |reply| status(reply.table_description)))
+            }
             Operation::DeleteTable { table } => {
                 let reply = self.client.delete_table().table_name(table).send().await;
                 answered(reply, |reply| status(reply.table_description))
@@ -100,6 +123,11 @@ impl SdkClient {
         match of {
             PageOf::Scan => {
                 let request = self.client.scan().table_name(table).consistent_read(strong).set_limit(limit);
+                let reply = request.set_exclusive_start_key(after).send().await;
+                answered(reply, |reply| page(reply.items, reply.last_evaluated_key))
+            }
+            PageOf::Index { index } => {
+                let request = self.client.scan().table_name(table).index_name(index).set_limit(limit);
                 let reply = request.set_exclusive_start_key(after).send().await;
                 answered(reply, |reply| page(reply.items, reply.last_evaluated_key))
             }
@@ -133,6 +161,16 @@ impl SdkClient {
             request = request
                 .attribute_definitions(attribute("grade", ScalarAttributeType::N))
                 .local_secondary_indexes(index.build().expect("name and keys are there"));
+        }
+        if shape == Shape::GloballyIndexed {
+            let index = GlobalSecondaryIndex::builder()
+                .index_name(GLOBAL_INDEX)
+                .key_schema(key_element("grade", KeyType::Hash))
+                .key_schema(key_element("sk", KeyType::Range))
+                .projection(Projection::builder().projection_type(ProjectionType::All).build());
+            request = request
+                .attribute_definitions(attribute("grade", ScalarAttributeType::N))
+                .global_secondary_indexes(index.build().expect("name and keys are there"));
         }
         answered(request.send().await, |reply| status(reply.table_description))
     }
@@ -175,9 +213,24 @@ fn failed<E: ProvideErrorMetadata + StdError + Debug + Send + Sync + 'static>(er
             Err(Failure::Definite(said))
         }
         "LimitExceededException" => Err(Failure::Definite(said)),
+        _ if said.contains("backfilling global secondary index")
+            || said.contains("does not have the specified index") =>
+        {
+            Ok(Answer::NoSuchIndex)
+        }
         // Refused before anything was done: the signature is checked first.
         _ if service.raw().status().as_u16() < 500 => Err(Failure::Absurd(said)),
         _ => Err(Failure::Unknown(said)),
+    }
+}
+
+/// An index on its way, or one that is there already, is no news of the table.
+fn of_index(outcome: Outcome) -> Outcome {
+    match outcome {
+        Ok(Answer::NoSuchTable) => Ok(Answer::NoSuchIndex),
+        Ok(Answer::TableInUse) => Err(Failure::Definite("the table is busy".to_owned())),
+        Err(Failure::Absurd(said)) if said.contains("Duplicate index name") => Err(Failure::Definite(said)),
+        other => other,
     }
 }
 

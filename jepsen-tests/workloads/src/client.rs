@@ -76,10 +76,16 @@ pub enum Shape {
     HashAndRange,
     /// As before, with the local index [`LOCAL_INDEX`] on `grade`, which has all attributes.
     LocallyIndexed,
+    /// Keys as before, with the global index [`GLOBAL_INDEX`] on `grade` and `sk`, which has all attributes.
+    GloballyIndexed,
 }
 
 /// The local index of [`Shape::LocallyIndexed`].
 pub const LOCAL_INDEX: &str = "by_grade";
+/// The global index of [`Shape::GloballyIndexed`]: hash key `grade`, sort key `sk`.
+pub const GLOBAL_INDEX: &str = "by_grade_anywhere";
+/// The global index of [`Operation::AddIndex`]: hash key `grade` and `sk` together, keys only.
+pub const ADDED_INDEX: &str = "added";
 
 /// `ConsistentRead`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -110,6 +116,8 @@ pub enum PageOf {
     Scan,
     /// A Query of one partition key: in the table, or in its local index.
     Query { pk: String, index: Option<String>, backward: bool },
+    /// A Scan of a global index.
+    Index { index: String },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -158,6 +166,13 @@ pub enum Operation {
     DeleteTable {
         table: String,
     },
+    /// UpdateTable that adds [`ADDED_INDEX`], and one that takes it away.
+    AddIndex {
+        table: String,
+    },
+    DropIndex {
+        table: String,
+    },
 }
 
 impl Operation {
@@ -175,7 +190,9 @@ impl Operation {
             | Operation::Page { table, .. }
             | Operation::CreateTable { table, .. }
             | Operation::DescribeTable { table }
-            | Operation::DeleteTable { table } => table,
+            | Operation::DeleteTable { table }
+            | Operation::AddIndex { table }
+            | Operation::DropIndex { table } => table,
         }
     }
 }
@@ -209,6 +226,8 @@ pub enum Answer {
     NoSuchTable,
     /// `ResourceInUseException`.
     TableInUse,
+    /// The index is not there, or not yet to be read.
+    NoSuchIndex,
 }
 
 /// How an operation failed, with what was heard.

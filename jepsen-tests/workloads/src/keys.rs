@@ -44,10 +44,14 @@ impl Keys {
         (key, state.values)
     }
 
+    /// Every key that was ever chosen.
+    pub fn used(&self) -> Vec<u64> {
+        self.state().begun.keys().copied().collect()
+    }
+
     /// Carries out the reads of every key that was ever chosen.
     pub async fn read_used(&self, session: &Session, reads: impl Fn(u64) -> Vec<Operation>) -> Result<(), Failure> {
-        let used: Vec<u64> = self.state().begun.keys().copied().collect();
-        for read in used.into_iter().flat_map(reads) {
+        for read in self.used().into_iter().flat_map(reads) {
             session.call(read).await?;
         }
         Ok(())

@@ -7,6 +7,7 @@ pub mod append;
 pub mod client;
 pub mod counter;
 pub mod eventual;
+pub mod global_index;
 pub mod history;
 mod judging;
 mod keys;
@@ -27,7 +28,8 @@ pub use judging::judge;
 pub use workload::{Judgement, Session, Surroundings, Violation, Workload, make_tables};
 
 /// Names of all workloads.
-pub const NAMES: [&str; 8] = ["register", "counter", "append", "unique", "set", "local-index", "tables", "eventual"];
+pub const NAMES: [&str; 9] =
+    ["register", "counter", "append", "unique", "set", "local-index", "tables", "eventual", "global-index"];
 
 /// A workload by its name. Its tables' names begin with `prefix`, so that several runs can share an endpoint.
 pub fn by_name(name: &str, prefix: &str) -> Option<Box<dyn Workload>> {
@@ -40,6 +42,7 @@ pub fn by_name(name: &str, prefix: &str) -> Option<Box<dyn Workload>> {
         "set" => Box::new(set::Set::new(table)),
         "local-index" => Box::new(local_index::LocalIndexes::new(table)),
         "tables" => Box::new(tables::Tables::new(table)),
+        "global-index" => Box::new(global_index::GlobalIndexes::new(table)),
         "eventual" => Box::new(eventual::Eventual::new(table)),
         _ => return None,
     })

@@ -278,6 +278,7 @@ impl OneReading<'_> {
     fn covers(&self, member: i64) -> bool {
         match self.of {
             PageOf::Scan => true,
+            PageOf::Index { .. } => false,
             PageOf::Query { pk, .. } => text(&key_item(member), "pk") == Some(pk),
         }
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 use stator_api::Operation as Api;
 use stator_workloads::{
     Answer, Consistency, Expression, Item, Operation, Outcome, PageOf, Shape, Value,
-    client::{Failure, LOCAL_INDEX, TableStatus},
+    client::{ADDED_INDEX, Failure, GLOBAL_INDEX, LOCAL_INDEX, TableStatus},
 };
 
 /// The request that carries an operation out.
@@ -40,6 +40,22 @@ pub fn request(operation: &Operation) -> (Api, Vec<u8>) {
         Operation::CreateTable { table, shape } => (Api::CreateTable, create_table(table, *shape)),
         Operation::DescribeTable { table } => (Api::DescribeTable, json!({"TableName": table})),
         Operation::DeleteTable { table } => (Api::DeleteTable, json!({"TableName": table})),
+        Operation::AddIndex { table } => {
+            let create = json!({"Create": {
+                "IndexName": ADDED_INDEX,
+                "KeySchema": [key("grade", "HASH"), key("sk", "HASH")],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }});
+            let attributes = json!([attribute("grade", "N"), attribute("sk", "N")]);
+            let body = json!({
+                "TableName": table, "AttributeDefinitions": attributes, "GlobalSecondaryIndexUpdates": [create],
+            });
+            (Api::UpdateTable, body)
+        }
+        Operation::DropIndex { table } => {
+            let delete = json!({"Delete": {"IndexName": ADDED_INDEX}});
+            (Api::UpdateTable, json!({"TableName": table, "GlobalSecondaryIndexUpdates": [delete]}))
+        }
     };
     (api, body.to_string().into_bytes())
 }
@@ -49,7 +65,14 @@ fn is_strong(consistency: Consistency) -> bool {
 }
 
 fn page_of(of: &PageOf, body: &mut Json) -> Api {
-    let PageOf::Query { pk, index, backward } = of else { return Api::Scan };
+    let (pk, index, backward) = match of {
+        PageOf::Scan => return Api::Scan,
+        PageOf::Index { index } => {
+            body["IndexName"] = json!(index);
+            return Api::Scan;
+        }
+        PageOf::Query { pk, index, backward } => (pk, index, backward),
+    };
     body["KeyConditionExpression"] = json!("pk = :pk");
     body["ExpressionAttributeValues"] = json!({":pk": {"S": pk}});
     body["ScanIndexForward"] = json!(!backward);
@@ -70,9 +93,15 @@ fn with_condition(mut body: Json, condition: Option<&Expression>, mut placeholde
     body
 }
 
+fn attribute(name: &str, kind: &str) -> Json {
+    json!({"AttributeName": name, "AttributeType": kind})
+}
+
+fn key(name: &str, kind: &str) -> Json {
+    json!({"AttributeName": name, "KeyType": kind})
+}
+
 fn create_table(table: &str, shape: Shape) -> Json {
-    let attribute = |name: &str, kind: &str| json!({"AttributeName": name, "AttributeType": kind});
-    let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
     let (mut attributes, mut keys) = (vec![attribute("pk", "S")], vec![key("pk", "HASH")]);
     if shape != Shape::Hash {
         attributes.push(attribute("sk", "N"));
@@ -84,6 +113,14 @@ fn create_table(table: &str, shape: Shape) -> Json {
         body["LocalSecondaryIndexes"] = json!([{
             "IndexName": LOCAL_INDEX,
             "KeySchema": [key("pk", "HASH"), key("grade", "RANGE")],
+            "Projection": {"ProjectionType": "ALL"},
+        }]);
+    }
+    if shape == Shape::GloballyIndexed {
+        attributes.push(attribute("grade", "N"));
+        body["GlobalSecondaryIndexes"] = json!([{
+            "IndexName": GLOBAL_INDEX,
+            "KeySchema": [key("grade", "HASH"), key("sk", "RANGE")],
             "Projection": {"ProjectionType": "ALL"},
         }]);
     }
@@ -120,7 +157,20 @@ pub fn outcome(operation: &Operation, status: u16, body: &[u8]) -> Outcome {
         return Err(Failure::Unknown(reply.to_string()));
     }
     let kind = reply["__type"].as_str().unwrap_or_default();
+    let said = reply["message"].as_str().unwrap_or_default();
+    let of_index = matches!(operation, Operation::AddIndex { .. } | Operation::DropIndex { .. });
     match kind.rsplit('#').next().unwrap_or_default() {
+        "ResourceNotFoundException" if of_index => Ok(Answer::NoSuchIndex),
+        "ResourceInUseException" | "LimitExceededException" if of_index => Err(Failure::Definite(reply.to_string())),
+        "ValidationException" if of_index && said.contains("Duplicate index name") => {
+            Err(Failure::Definite(reply.to_string()))
+        }
+        "ValidationException"
+            if said.contains("backfilling global secondary index")
+                || said.contains("does not have the specified index") =>
+        {
+            Ok(Answer::NoSuchIndex)
+        }
         "ConditionalCheckFailedException" => Ok(Answer::ConditionFailed),
         "ResourceNotFoundException" => Ok(Answer::NoSuchTable),
         "ResourceInUseException" => Ok(Answer::TableInUse),
@@ -140,9 +190,10 @@ fn answer(operation: &Operation, reply: &Json) -> Option<Answer> {
             items: reply["Items"].as_array()?.iter().map(read_item).collect::<Option<_>>()?,
             next: optional(&reply["LastEvaluatedKey"])?,
         },
-        Operation::CreateTable { .. } | Operation::DeleteTable { .. } => {
-            Answer::Table(table_status(&reply["TableDescription"])?)
-        }
+        Operation::CreateTable { .. }
+        | Operation::DeleteTable { .. }
+        | Operation::AddIndex { .. }
+        | Operation::DropIndex { .. } => Answer::Table(table_status(&reply["TableDescription"])?),
         Operation::DescribeTable { .. } => Answer::Table(table_status(&reply["Table"])?),
     })
 }

@@ -1,8 +1,8 @@
 //! The replicas on this node: opened, founded and removed as the catalog says.
 
-use crate::{catalog::CatalogClient, settings::Settings};
+use crate::{catalog::CatalogClient, indexer::Lags, settings::Settings};
 use parking_lot::{Mutex, RwLock};
-use stator_catalog::{Catalog, Change, InsightsMode, Member, PartitionDescription, Role};
+use stator_catalog::{Catalog, Change, InsightsMode, Member, PartitionDescription, Role, TokenRange};
 use stator_consensus::ConsensusError;
 use stator_environment::RaftLog;
 use stator_item::{NodeId, PartitionId, ReplicaId, TableId};
@@ -19,6 +19,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::sync::watch;
 
 /// How long one attempt to found a group may take.
 const FOUND_MAX: Duration = Duration::from_secs(10);
@@ -33,9 +34,15 @@ pub(crate) struct Hosted {
     description: Arc<PartitionDescription>,
     /// Counts requests by key while the table has Contributor Insights enabled.
     insights: RwLock<Option<Mutex<Insights>>>,
+    /// How far the indexes that it feeds are behind, while it leads.
+    pub lags: Mutex<Lags>,
 }
 
 impl Hosted {
+    pub fn tokens(&self) -> TokenRange {
+        self.replica.tokens()
+    }
+
     /// Begins or ends counting, as the catalog says.
     fn count(&self, mode: Option<InsightsMode>, elapsed: Duration) {
         let counted = self.insights.read().as_ref().map(|insights| insights.lock().mode());
@@ -54,6 +61,8 @@ pub(crate) struct Host {
     pub replicas: RwLock<BTreeMap<PartitionId, Arc<Hosted>>>,
     /// The catalog's revision that the replicas here have followed.
     pub followed: AtomicU64,
+    /// Rises when replicas were opened or dropped.
+    pub hosting: watch::Sender<u64>,
 }
 
 impl Host {
@@ -93,6 +102,7 @@ impl Host {
             match self.follow(&catalog).await {
                 Ok(()) => {
                     self.followed.store(catalog.revision(), Ordering::Release);
+                    self.hosting.send_replace(catalog.revision());
                     if changes.changed().await.is_err() {
                         return;
                     }
@@ -157,6 +167,7 @@ impl Host {
             id: member.replica,
             description: partition.clone(),
             insights: RwLock::new(None),
+            lags: Mutex::default(),
         });
         self.replicas.write().insert(partition.id, hosted);
         if partition.epoch == 1 && partition.members.iter().any(|founder| founder.replica == member.replica) {

@@ -8,6 +8,7 @@ mod error;
 mod forward;
 mod heartbeat;
 mod host;
+mod indexer;
 mod leftovers;
 mod lifecycle;
 mod members;

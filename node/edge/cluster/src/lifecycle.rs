@@ -8,9 +8,9 @@ use crate::{
     router::Router,
 };
 use parking_lot::Mutex;
-use stator_catalog::{Change, TableDescription, TableStatus};
+use stator_catalog::{Change, GlobalIndex, IndexStatus, TableDescription, TableStatus};
 use stator_item::TableId;
-use stator_partition::{Command, Refusal};
+use stator_partition::{Backfill, Command, FeedStatus, Refusal, Reply};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// How long one round with one table may take.
@@ -45,13 +45,20 @@ impl Lifecycle {
 
     fn begin_all(self: &Arc<Lifecycle>) {
         let catalog = self.router.client.copy.catalog();
-        for table in catalog.tables().filter(|table| table.status != TableStatus::Active) {
+        let is_settled = |table: &TableDescription| {
+            table.status == TableStatus::Active && table.global_indexes.iter().all(GlobalIndex::serves)
+        };
+        for table in catalog.tables().filter(|table| !is_settled(table)) {
             if !self.busy.lock().insert(table.id) {
                 continue;
             }
             let (lifecycle, table) = (self.clone(), table.clone());
             let advance = async move {
-                if let Err(refusal) = lifecycle.advance(&table).await {
+                let advanced = match table.status {
+                    TableStatus::Active => lifecycle.advance_indexes(&table).await,
+                    _ => lifecycle.advance(&table).await,
+                };
+                if let Err(refusal) = advanced {
                     tracing::debug!(table = %table.name, %refusal, "the table is not there yet");
                 }
                 lifecycle.busy.lock().remove(&table.id);
@@ -60,30 +67,79 @@ impl Lifecycle {
         }
     }
 
-    /// One round: all partitions, then the catalog.
+    /// One round: all partitions, those of indexes too, then the catalog.
     async fn advance(&self, table: &Arc<TableDescription>) -> Result<(), Refusal> {
-        let client = &self.router.client;
-        let deadline = Deadline(client.environment.clock.elapsed() + ROUND_MAX);
         let command = match table.status {
             TableStatus::Deleting => Command::Close,
             _ => Command::Describe(Box::new(TableDescription::clone(table))),
         };
+        // Indexes first: then whatever the table's partitions send them finds them ready.
+        let indexes =
+            table.global_indexes.iter().filter(|index| index.is_fed() || table.status == TableStatus::Deleting);
+        for rows in indexes.map(|index| index.id).chain([table.id]) {
+            self.tell_all(rows, &command).await?;
+        }
+        self.change(match table.status {
+            TableStatus::Deleting => Change::TableGone { id: table.id },
+            _ => Change::TableReady { id: table.id, version: table.version },
+        })
+        .await
+    }
+
+    /// One round with the indexes of an ACTIVE table that are being filled or taken away.
+    async fn advance_indexes(&self, table: &Arc<TableDescription>) -> Result<(), Refusal> {
+        for index in &table.global_indexes {
+            let (table, index_id) = (table.id, index.id);
+            match index.status {
+                IndexStatus::Backfilling if self.is_filled(table, index_id).await? => {
+                    self.change(Change::IndexFilled { table, index: index_id }).await?;
+                }
+                // All partitions of the table have forgotten it, or the table would not be ACTIVE.
+                IndexStatus::Deleting => {
+                    self.tell_all(index_id, &Command::Close).await?;
+                    self.change(Change::IndexGone { table, index: index_id }).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all partitions of the table have brought the index what was there before it.
+    async fn is_filled(&self, table: TableId, index: TableId) -> Result<bool, Refusal> {
+        let is_done = |feed: &FeedStatus| feed.index == index && feed.backfill == Backfill::Done;
+        for reply in self.tell_all(table, &Command::ShowFeeds).await? {
+            match reply {
+                Some(Reply::Feeds(feeds)) if feeds.iter().any(is_done) => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends all partitions of a table or index the same. `None`: it was closed before and has nothing more to hear.
+    async fn tell_all(&self, rows: TableId, command: &Command) -> Result<Vec<Option<Reply>>, Refusal> {
+        let client = &self.router.client;
+        let deadline = Deadline(client.environment.clock.elapsed() + ROUND_MAX);
         let catalog = client.copy.catalog();
-        let partitions = catalog.routing().partitions(table.id).map(|partition| {
-            self.router.submit(table.id, partition.tokens.first, command.clone(), Consistency::Strong, deadline)
+        let partitions = catalog.routing().partitions(rows).map(|partition| {
+            self.router.submit(rows, partition.tokens.first, command.clone(), Consistency::Strong, deadline)
         });
+        let mut replies = Vec::new();
         for outcome in futures::future::join_all(partitions).await {
             match outcome {
-                // Closed before: it has nothing more to hear.
-                Ok(_) | Err(Refusal::NoSuchTable) => {}
+                Ok(reply) => replies.push(Some(reply)),
+                Err(Refusal::NoSuchTable) => replies.push(None),
                 Err(refusal) => return Err(refusal),
             }
         }
-        let change = match table.status {
-            TableStatus::Deleting => Change::TableGone { id: table.id },
-            _ => Change::TableReady { id: table.id, version: table.version },
-        };
-        client.change(change, deadline).await.map_err(|error| Refusal::Unavailable(error.to_string()))?;
-        Ok(())
+        Ok(replies)
+    }
+
+    async fn change(&self, change: Change) -> Result<(), Refusal> {
+        let client = &self.router.client;
+        let deadline = Deadline(client.environment.clock.elapsed() + ROUND_MAX);
+        let changed = client.change(change, deadline).await;
+        changed.map(|_| ()).map_err(|error| Refusal::Unavailable(error.to_string()))
     }
 }

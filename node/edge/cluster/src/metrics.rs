@@ -1,7 +1,7 @@
 //! What an operator sees of a node's part in its cluster.
 
 use prometheus_client::{
-    metrics::{counter::Counter, gauge::Gauge},
+    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -12,6 +12,11 @@ pub struct Metrics {
     pub(crate) moves_begun: Counter,
     pub(crate) moves_failed: Counter,
     pub(crate) replicas: Gauge,
+    pub(crate) index_lag_ms: Gauge,
+    pub(crate) index_records_waiting: Gauge,
+    pub(crate) index_deliveries: Counter,
+    pub(crate) index_sessions_begun: Counter,
+    pub(crate) index_delivery_seconds: Histogram,
 }
 
 impl Metrics {
@@ -23,6 +28,11 @@ impl Metrics {
             moves_begun: Counter::default(),
             moves_failed: Counter::default(),
             replicas: Gauge::default(),
+            index_lag_ms: Gauge::default(),
+            index_records_waiting: Gauge::default(),
+            index_deliveries: Counter::default(),
+            index_sessions_begun: Counter::default(),
+            index_delivery_seconds: Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]),
         };
         let registry = registry.sub_registry_with_prefix("stator_cluster");
         registry.register("commands_forwarded", "Commands sent on to another node", metrics.forwarded.clone());
@@ -35,6 +45,31 @@ impl Metrics {
         );
         registry.register("moves_failed", "Changes of members or leaders that failed", metrics.moves_failed.clone());
         registry.register("replicas", "Replicas on this node, the catalog's apart", metrics.replicas.clone());
+        registry.register(
+            "index_lag_milliseconds",
+            "Age of the oldest change that an index of a table led here does not have; 0 if none waits",
+            metrics.index_lag_ms.clone(),
+        );
+        registry.register(
+            "index_records_waiting",
+            "Changes of partitions led here that indexes do not have yet",
+            metrics.index_records_waiting.clone(),
+        );
+        registry.register(
+            "index_deliveries",
+            "Deliveries that partitions of indexes answered",
+            metrics.index_deliveries.clone(),
+        );
+        registry.register(
+            "index_sessions_begun",
+            "Sessions begun between a partition led here and an index, the first and those after failures",
+            metrics.index_sessions_begun.clone(),
+        );
+        registry.register(
+            "index_delivery_seconds",
+            "Time from the oldest write of a batch to its row in the index",
+            metrics.index_delivery_seconds.clone(),
+        );
         metrics
     }
 }

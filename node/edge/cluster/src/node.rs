@@ -7,6 +7,7 @@ use crate::{
     forward::ForwardHandler,
     heartbeat::Heartbeats,
     host::Host,
+    indexer::Indexer,
     leftovers::remove_leftovers,
     lifecycle::Lifecycle,
     metrics::Metrics,
@@ -117,6 +118,7 @@ impl Node {
             settings: settings.cluster.clone(),
             replicas: RwLock::new(BTreeMap::new()),
             followed: AtomicU64::new(0),
+            hosting: watch::Sender::new(0),
         });
         let router = Arc::new(Router {
             host: host.clone(),
@@ -144,6 +146,8 @@ impl Node {
         self.spawn("leftovers", Box::pin(remove_leftovers(self.host.clone())));
         self.spawn("heartbeats", Box::pin(self.heartbeats.clone().run()));
         self.spawn("tables", Box::pin(lifecycle.run()));
+        let indexer = Arc::new(Indexer { router: self.router.clone(), metrics: self.router.metrics.clone() });
+        self.spawn("indexes", Box::pin(indexer.run()));
         self.spawn("placement", Box::pin(self.placement.clone().run()));
     }
 
@@ -201,19 +205,29 @@ impl Node {
 
     /// Makes a change of the catalog and waits until this node's copy shows it.
     pub async fn change(&self, change: Change, deadline: Deadline) -> Result<Outcome, ChangeError> {
+        let partitions_of_new = self.host.settings.partitions_of_new_table;
         let change = match change {
             Change::CreateTable { table, partitions, tables_max, avoid } => {
-                let alive = self.heartbeats.alive();
-                let dead =
-                    self.catalog().joined_nodes().map(|node| node.id).filter(|node| !alive.contains(node)).collect();
-                let partitions = partitions.or(self.host.settings.partitions_of_new_table);
                 let tables_max = tables_max.or(self.host.settings.tables_max);
-                let avoid = if avoid.is_empty() { dead } else { avoid };
+                let (partitions, avoid) = (partitions.or(partitions_of_new), self.avoid(avoid));
                 Change::CreateTable { table, partitions, tables_max, avoid }
+            }
+            Change::UpdateTable { name, update, partitions, avoid } => {
+                let (partitions, avoid) = (partitions.or(partitions_of_new), self.avoid(avoid));
+                Change::UpdateTable { name, update, partitions, avoid }
             }
             other => other,
         };
         self.client.change(change, deadline).await
+    }
+
+    /// Nodes for new replicas to avoid; where none are named, those that were not heard of lately.
+    fn avoid(&self, named: Vec<NodeId>) -> Vec<NodeId> {
+        if !named.is_empty() {
+            return named;
+        }
+        let alive = self.heartbeats.alive();
+        self.catalog().joined_nodes().map(|node| node.id).filter(|node| !alive.contains(node)).collect()
     }
 
     /// Waits until the catalog, as this node knows it, satisfies `is_so`; `false`: not by the deadline.

@@ -60,11 +60,14 @@ fn group(client: &CatalogClient, host: &Host, partition: PartitionId) -> Option<
 
 /// What runs on this node.
 pub(crate) fn report(client: &CatalogClient, host: &Host) -> Report {
+    let now_ms = host.parts.environment.clock.wall_ms();
     let hosted = host.replicas.read();
     let tables = hosted.iter().filter_map(|(partition, hosted)| {
         let counts = hosted.replica.counts();
         let items = counts.iter().find(|count| count.index == IndexNumber::ITEMS).copied().unwrap_or_default();
-        one(*partition, hosted.replica.group(), (items.items, items.bytes))
+        let report = one(*partition, hosted.replica.group(), (items.items, items.bytes))?;
+        let index_lag_ms = hosted.lags.lock().worst(now_ms).map(|lag| lag.ms);
+        Some(ReplicaReport { index_lag_ms, ..report })
     });
     let catalog = client.seat().and_then(|seat| one(PartitionId::CATALOG, &seat.group, (0, 0)));
     let everything = KeyRange { start: Bytes::new(), end: None };
@@ -91,6 +94,7 @@ fn one(partition: PartitionId, group: &Group, (items, bytes): (u64, u64)) -> Opt
         applied_index: status.applied.map_or(0, |applied| applied.index),
         items,
         bytes,
+        index_lag_ms: None,
     })
 }
 

@@ -139,7 +139,7 @@ struct Plan {
 fn plan(replica: &Replica, metrics: &RaftMetrics<Types>) -> Option<Plan> {
     // A leader that hands over sends no more heartbeats; if nobody takes over, its followers must be awake to elect somebody.
     let hands_over = replica.transfer_term.load(Ordering::SeqCst) == metrics.current_term;
-    if !leadership(replica.id, metrics).leads || stands_open(metrics) || hands_over {
+    if !leadership(replica.id, metrics).leads || stands_open(metrics) || hands_over || !replica.state.may_rest() {
         return None;
     }
     let applied = metrics.last_applied.as_ref()?;

@@ -42,6 +42,11 @@ pub trait StateMachine: Send + Sync + 'static {
     /// The position that a crash right now would come back to.
     fn durable(&self) -> Result<Option<LogPosition>, DiskError>;
 
+    /// Whether the group may sleep as far as the state goes: nothing in it waits to be dealt with.
+    fn may_rest(&self) -> bool {
+        true
+    }
+
     /// Pins the state as it is now. Cheap: called between two entries.
     fn snapshot(&self) -> Result<Arc<dyn SnapshotSource>, DiskError>;
 

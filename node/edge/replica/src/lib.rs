@@ -20,3 +20,4 @@ pub use metrics::Metrics;
 pub use replica::{Parts, Replica, remove, stored_description};
 pub use request::{Consistency, Request};
 pub use settings::Settings;
+pub use shared::Feeding;

@@ -105,6 +105,7 @@ impl Machine {
         batch.put(Family::State, keys::applied_key(self.shared.partition), encode_applied(&applied));
         self.shared.rows.write(batch)?;
         self.shared.set_applied(applied);
+        self.shared.tell_feeding(&state);
         drop(state);
         self.shared.notify(notices, self.leads.load(Ordering::Acquire));
         Ok(())
@@ -132,6 +133,10 @@ impl StateMachine for Machine {
             Some(stored) => Ok(decode_applied(&stored)?.position),
             None => Ok(None),
         }
+    }
+
+    fn may_rest(&self) -> bool {
+        !self.shared.state.read().owes_consumers()
     }
 
     fn snapshot(&self) -> Result<Arc<dyn SnapshotSource>, DiskError> {

@@ -9,11 +9,11 @@ use crate::{
     request::{Consistency, Request},
     rows::ViewedRows,
     settings::Settings,
-    shared::{Shared, damaged, every_range},
+    shared::{Feeding, Shared, damaged, every_range},
     snapshot::remove_data,
 };
 use parking_lot::Mutex;
-use stator_catalog::PartitionDescription;
+use stator_catalog::{PartitionDescription, TokenRange};
 use stator_consensus::{ConsensusError, Digest, Group, Groups, Leadership, StateMachine};
 use stator_environment::{DiskError, Environment, Rows};
 use stator_item::{PartitionId, ReplicaId};
@@ -64,6 +64,16 @@ impl Replica {
     /// The replica's Raft group, for changes of members and leaders.
     pub fn group(&self) -> &Group {
         &self.group
+    }
+
+    /// News for the consumers of the partition's change log.
+    pub fn feeding(&self) -> watch::Receiver<Feeding> {
+        self.shared.feeding.subscribe()
+    }
+
+    /// The tokens that the partition holds.
+    pub fn tokens(&self) -> TokenRange {
+        self.shared.state.read().tokens()
     }
 
     pub fn leadership(&self) -> Leadership {
@@ -134,6 +144,7 @@ impl Replica {
     /// Stops the replica. What waits is answered "try again"; its data and log stay.
     pub async fn close(&self) {
         drop(self.mailbox.lock().take());
+        self.shared.feeding.send_modify(|told| told.closed = true);
         self.group.close().await;
     }
 }

@@ -7,9 +7,10 @@ use crate::{metrics::Metrics, replica::Parts, rows, rows::ViewedRows, settings::
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use stator_catalog::PartitionDescription;
+use stator_changelog::SequenceNumber;
 use stator_consensus::{Applied, LogPosition};
 use stator_environment::{DiskError, Environment, Family, KeyRange, Rows};
-use stator_item::{IndexNumber, PartitionId, ReplicaId};
+use stator_item::{IndexNumber, PartitionId, ReplicaId, TableId};
 use stator_partition::{
     PartitionState,
     effects::EntryNumber,
@@ -42,6 +43,16 @@ pub(crate) struct Progress {
     pub term: u64,
 }
 
+/// The indexes that a partition feeds, and how far its change log has come.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Feeding {
+    pub indexes: Vec<TableId>,
+    /// 0 where no index is fed.
+    pub last_change: SequenceNumber,
+    /// The replica was closed: nothing more will be told.
+    pub closed: bool,
+}
+
 pub(crate) struct Shared {
     pub partition: PartitionId,
     pub replica: ReplicaId,
@@ -52,6 +63,7 @@ pub(crate) struct Shared {
     description: PartitionDescription,
     pub state: RwLock<PartitionState>,
     pub progress: watch::Sender<Progress>,
+    pub feeding: watch::Sender<Feeding>,
     membership: Mutex<Bytes>,
     notices: Mutex<Vec<Notice>>,
     /// Set when the rows cannot be read any more: the node stops.
@@ -76,6 +88,7 @@ impl Shared {
             description,
             state: RwLock::new(fresh),
             progress: watch::Sender::new(Progress::default()),
+            feeding: watch::Sender::new(Feeding::default()),
             membership: Mutex::new(Bytes::new()),
             notices: Mutex::new(Vec::new()),
             failure: parts.failure.clone(),
@@ -103,6 +116,7 @@ impl Shared {
         if let Some(loaded) = loaded {
             *state = loaded;
         }
+        self.tell_feeding(&state);
         self.set_applied(applied);
         Ok(())
     }
@@ -119,6 +133,19 @@ impl Shared {
         *self.membership.lock() = applied.membership;
         let term = applied.position.map_or(0, |position| position.term);
         self.progress.send_replace(Progress { position: applied.position, term });
+    }
+
+    /// Tells consumers what was applied, if it concerns them.
+    pub fn tell_feeding(&self, state: &PartitionState) {
+        self.feeding.send_if_modified(|told| {
+            let last_change = if state.is_feeding() { state.last_change() } else { SequenceNumber(0) };
+            let same = told.last_change == last_change && told.indexes.iter().copied().eq(state.feeds());
+            if !same {
+                told.last_change = last_change;
+                told.indexes = state.feeds().collect();
+            }
+            !same
+        });
     }
 
     pub fn is_installing(&self) -> bool {

@@ -4,10 +4,11 @@ use super::Administration;
 use futures::future::join_all;
 use stator_catalog::{Catalog, PartitionDescription, Role, TableDescription, TableStatus};
 use stator_cluster::{ReplicaReport, Report};
-use stator_item::{NodeId, PartitionId};
+use stator_item::{NodeId, PartitionId, TableId};
 use stator_proto::admin::{Node, Partition, Replica, StatusReply, StatusRequest, Storage, Table, replica};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -45,7 +46,7 @@ impl Administration {
                 .map_or_else(Vec::new, |group| seen.replicas(group)),
             uptime_seconds: self.environment.clock.elapsed().saturating_sub(self.started).as_secs(),
             nodes: catalog.joined_nodes().map(|node| seen.node(node)).collect(),
-            tables: catalog.tables().map(|description| table(description, &partitions)).collect(),
+            tables: catalog.tables().map(|description| seen.table(&catalog, description, &partitions)).collect(),
             warnings: seen.warnings(&catalog, &partitions),
             storage: Some(self.storage(own)),
             partitions: if request.without_partitions { Vec::new() } else { partitions },
@@ -112,7 +113,7 @@ impl Seen {
         Partition {
             id: partition.id.0,
             table_id: partition.table.0,
-            table: catalog.table_by_id(partition.table).map(|table| table.name.clone()).unwrap_or_default(),
+            table: rows_name(catalog, partition.table),
             first_token: partition.tokens.first.0,
             last_token: partition.tokens.last.0,
             epoch: partition.epoch,
@@ -122,6 +123,15 @@ impl Seen {
             asleep: most.is_some_and(|(_, report)| report.asleep),
             replicas: self.replicas(partition),
         }
+    }
+
+    fn table(&self, catalog: &Catalog, description: &TableDescription, partitions: &[Partition]) -> Table {
+        let sources = catalog.routing().partitions(description.id);
+        let lag = |partition: &Arc<PartitionDescription>| {
+            let reports: Vec<_> = self.reports_of(partition.id).collect();
+            leader(&reports).and_then(|(_, report)| report.index_lag_ms)
+        };
+        Table { index_lag_ms: sources.filter_map(lag).max(), ..table(description, partitions) }
     }
 
     fn replicas(&self, partition: &PartitionDescription) -> Vec<Replica> {
@@ -161,6 +171,15 @@ impl Seen {
     }
 }
 
+/// `TABLE`, or `TABLE/INDEX` of what lies under a global index's id.
+fn rows_name(catalog: &Catalog, rows: TableId) -> String {
+    let Some(table) = catalog.table_of_rows(rows) else { return String::new() };
+    match table.global_index_by_id(rows) {
+        Some(index) => format!("{}/{}", table.name, index.name),
+        None => table.name.clone(),
+    }
+}
+
 /// Two may claim it for a moment; the higher term is right.
 fn leader<'a>(reports: &[&'a (NodeId, ReplicaReport)]) -> Option<&'a (NodeId, ReplicaReport)> {
     reports.iter().copied().filter(|(_, report)| report.leads).max_by_key(|(_, report)| report.term)
@@ -181,5 +200,6 @@ fn table(table: &TableDescription, partitions: &[Partition]) -> Table {
         partitions: own().count() as u64,
         items: own().map(|partition| partition.items).sum(),
         bytes: own().map(|partition| partition.bytes).sum(),
+        index_lag_ms: None,
     }
 }

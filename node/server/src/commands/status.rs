@@ -47,10 +47,11 @@ fn print(status: &StatusReply) {
     show::nodes(&status.nodes);
     show::line("");
     let tables = status.tables.iter().map(|table| {
-        let counts = [table.partitions.to_string(), table.items.to_string(), Size(table.bytes).to_string()];
+        let lag = table.index_lag_ms.map_or_else(|| "-".to_owned(), |lag_ms| format!("{lag_ms} ms"));
+        let counts = [table.partitions.to_string(), table.items.to_string(), Size(table.bytes).to_string(), lag];
         [table.name.clone(), table.status.clone()].into_iter().chain(counts).collect()
     });
-    show::table(&["TABLE", "STATUS", "PARTITIONS", "ITEMS", "SIZE"], tables.collect());
+    show::table(&["TABLE", "STATUS", "PARTITIONS", "ITEMS", "SIZE", "INDEX LAG"], tables.collect());
     show::line("");
     let heads = ["PARTITION", "TABLE", "EPOCH", "LEADER", "REPLICAS ON NODES", "LAG", "ITEMS", "SIZE"];
     show::table(&heads, status.partitions.iter().map(partition).collect());
@@ -89,7 +90,7 @@ fn as_json(status: &StatusReply) -> Value {
     let tables = status.tables.iter().map(|table| {
         json!({
             "id": table.id, "name": table.name, "status": table.status, "partitions": table.partitions,
-            "items": table.items, "bytes": table.bytes,
+            "items": table.items, "bytes": table.bytes, "index_lag_ms": table.index_lag_ms,
         })
     });
     let partitions = status.partitions.iter().map(|partition| {

@@ -55,9 +55,6 @@ impl CreateTable {
     pub fn parse(body: &[u8]) -> Result<CreateTable, ApiError> {
         let request = reader::read(body, &INPUT)?;
         let members = request.members();
-        if members.has("GlobalSecondaryIndexes") {
-            return Err(ApiError::validation("The parameter GlobalSecondaryIndexes is not supported yet"));
-        }
         let table = TableReference::read(members)?;
         table_members::refuse_stream(members)?;
         let billing = billing(members)?;

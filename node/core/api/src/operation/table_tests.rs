@@ -225,7 +225,6 @@ fn billing_must_be_consistent() {
 fn what_is_not_there_yet_is_refused_by_name() {
     for (member, value) in [
         ("StreamSpecification", json!({"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"})),
-        ("GlobalSecondaryIndexes", json!([])),
         ("VectorIndexes", json!([])),
         ("ResourcePolicy", json!("{}")),
         ("GlobalTableSourceArn", json!("arn:x")),
@@ -234,7 +233,7 @@ fn what_is_not_there_yet_is_refused_by_name() {
         create_refused(json!({member: value}), &format!("The parameter {member} is not supported yet"));
     }
     created(json!({"StreamSpecification": {"StreamEnabled": false}}));
-    for member in ["GlobalSecondaryIndexUpdates", "ReplicaUpdates", "VectorIndexUpdates", "MultiRegionConsistency"] {
+    for member in ["ReplicaUpdates", "VectorIndexUpdates", "MultiRegionConsistency"] {
         let body = json!({"TableName": "music", member: []}).to_string();
         let error = UpdateTable::parse(body.as_bytes()).expect_err(member);
         assert_eq!(text(error), format!("ValidationException: The parameter {member} is not supported yet"));

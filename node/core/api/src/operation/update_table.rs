@@ -42,9 +42,6 @@ impl UpdateTable {
     pub fn parse(body: &[u8]) -> Result<UpdateTable, ApiError> {
         let request = reader::read(body, &INPUT)?;
         let members = request.members();
-        if members.has("GlobalSecondaryIndexUpdates") {
-            return Err(ApiError::validation("The parameter GlobalSecondaryIndexUpdates is not supported yet"));
-        }
         let table = TableReference::read(members)?;
         table_members::refuse_stream(members)?;
         let (on_demand_read, on_demand_write) = table_members::on_demand_throughput(members)?;

@@ -179,6 +179,11 @@ impl Session {
         (self.position, &self.backfill) != (self.saved.0, &self.saved.1)
     }
 
+    /// Whether the backfill is done and the source does not know it: others wait for that.
+    pub fn is_just_filled(&self) -> bool {
+        self.backfill == Backfill::Done && self.saved.1 != Backfill::Done
+    }
+
     /// The cursor's move, once all receivers have been told up to there ([`tell_others`](Session::tell_others)); `None`: it
     /// stands there, or may not move yet.
     pub fn save(&self, receivers: &[Receiver]) -> Option<Command> {

@@ -31,6 +31,22 @@ impl PartitionState {
         self.feeds.keys().copied()
     }
 
+    /// Whether it feeds any index.
+    pub fn is_feeding(&self) -> bool {
+        !self.feeds.is_empty()
+    }
+
+    /// The last change record ever written.
+    pub fn last_change(&self) -> SequenceNumber {
+        self.progress.last_change
+    }
+
+    /// Whether a consumer has still to deal with something.
+    pub fn owes_consumers(&self) -> bool {
+        let behind = self.cursors.slowest().is_some_and(|slowest| slowest < self.progress.last_change);
+        behind || self.feeds.values().any(|feed| feed.backfill != Backfill::Done)
+    }
+
     pub(super) fn feeds_with_cursors(&self) -> BTreeMap<TableId, (SequenceNumber, IndexFeed)> {
         let cursor = |index| self.cursors.get(&consumer(index)).unwrap_or_default();
         self.feeds.iter().map(|(index, feed)| (*index, (cursor(*index), feed.clone()))).collect()

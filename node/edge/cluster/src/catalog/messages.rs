@@ -6,7 +6,7 @@ use stator_item::{NodeId, PartitionId, TableId};
 use stator_partition::insights::Contributor;
 
 /// First byte of each message.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Message {
@@ -74,6 +74,8 @@ pub struct ReplicaReport {
     pub applied_index: u64,
     pub items: u64,
     pub bytes: u64,
+    /// Age of the oldest change that an index does not have; 0: none waits. `None`: it feeds none, or does not lead.
+    pub index_lag_ms: Option<u64>,
 }
 
 pub(crate) fn encode(value: &impl Serialize) -> bytes::Bytes {
