@@ -27,11 +27,6 @@ impl Cursors {
         }
     }
 
-    /// The consumer is gone: nothing is kept for it any more.
-    pub fn remove(&mut self, consumer: &str) {
-        self.by_consumer.remove(consumer);
-    }
-
     pub fn get(&self, consumer: &str) -> Option<SequenceNumber> {
         self.by_consumer.get(consumer).copied()
     }

@@ -119,7 +119,9 @@ fn change_state(change: &StateChange, state: &mut PartitionState, writes: &mut R
         }
         StateChange::Close => close(state, writes),
         StateChange::MoveCursor { consumer, to } => {
-            state.advance(consumer, *to, writes);
+            if state.cursors.advance(consumer, *to) {
+                writes.put(FamilyKind::State, keys::cursor_key(partition, consumer), codec::encode(to, 9));
+            }
         }
         StateChange::TrimChanges { to } => trim(*to, state, writes),
         StateChange::RaiseMark { birth_ms } => {
@@ -166,7 +168,7 @@ fn trim_unread(state: &mut PartitionState, writes: &mut RowWrites) {
 fn trim(to: SequenceNumber, state: &mut PartitionState, writes: &mut RowWrites) {
     let last = match stator_mutants::is(Mutant::TrimUnread) {
         true => to,
-        false => trimmable(&state.cursors, to),
+        false => state.slowest_feed().unwrap_or(to).min(trimmable(&state.cursors, to)),
     };
     let last = last.min(state.progress.last_change);
     if last < state.progress.first_change {

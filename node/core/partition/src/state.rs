@@ -60,7 +60,7 @@ pub struct PartitionState {
     pub(crate) counts: BTreeMap<IndexNumber, IndexCount>,
     pub(crate) cursors: Cursors,
     /// The global indexes that this partition, one of a table, feeds.
-    pub(crate) feeds: BTreeMap<TableId, IndexFeed>,
+    pub(crate) feeds: Arc<BTreeMap<TableId, IndexFeed>>,
     /// What this partition, one of a global index, has of its sources.
     pub(crate) received: Received,
     pub(crate) log_size: LogSize,
@@ -73,8 +73,7 @@ pub struct ReadState {
     pub(crate) progress: Progress,
     pub(crate) description: Option<Arc<TableDescription>>,
     pub(crate) counts: Vec<IndexCount>,
-    /// Each with its cursor.
-    pub(crate) feeds: BTreeMap<TableId, (SequenceNumber, IndexFeed)>,
+    pub(crate) feeds: Arc<BTreeMap<TableId, IndexFeed>>,
 }
 
 impl PartitionState {
@@ -99,7 +98,7 @@ impl PartitionState {
             remembered: RememberedIds::default(),
             counts: BTreeMap::new(),
             cursors: Cursors::default(),
-            feeds: BTreeMap::new(),
+            feeds: Arc::default(),
             received: Received::default(),
             log_size: LogSize::default(),
         }
@@ -215,7 +214,7 @@ impl PartitionState {
             progress: self.progress.clone(),
             description: self.description.clone(),
             counts: self.counts(),
-            feeds: self.feeds_with_cursors(),
+            feeds: self.feeds.clone(),
         }
     }
 
@@ -286,7 +285,7 @@ impl Loading {
                 remembered: self.remembered,
                 counts: self.counts,
                 cursors: self.cursors,
-                feeds: self.feeds,
+                feeds: Arc::new(self.feeds),
                 received: self.received,
                 log_size: self.log_size,
             })),

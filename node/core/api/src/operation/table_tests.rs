@@ -1,5 +1,6 @@
 //! Operations on tables: each refusal's text, what becomes of a request, and what is shown of a table.
 
+mod global_indexes;
 mod insights;
 
 use super::table_json::Reply;

@@ -1,6 +1,7 @@
 //! Requests in, refusals or commands out; replies in, bodies out. Each text of DynamoDB's stands here at least once.
 
 mod bodies;
+mod global_indexes;
 mod legacy;
 mod mutations;
 mod order;

@@ -1,5 +1,6 @@
 //! What each change does and when it is refused; ids, coverage and determinism under random changes.
 
+mod global_indexes;
 mod insights;
 
 use crate::codec::FORMAT;

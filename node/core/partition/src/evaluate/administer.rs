@@ -68,13 +68,13 @@ fn move_feed(
 ) -> Result<Option<StateChange>, Refusal> {
     // Its consumer has seen applied records only, so the applied state can judge it.
     let state = reading.state();
-    let Some((cursor, feed)) = state.for_reads().feeds.remove(&index) else {
+    let Some(feed) = state.feeds.get(&index) else {
         return Err(Refusal::Invalid("this partition does not feed the index".to_owned()));
     };
     if to > state.progress.last_change {
         return Err(Refusal::Invalid("the cursor would lie behind the last change record".to_owned()));
     }
-    let moves = cursor < to || feed.backfill < *backfill;
+    let moves = feed.cursor < to || feed.backfill < *backfill;
     Ok(moves.then(|| StateChange::MoveFeed { index, to, backfill: backfill.clone() }))
 }
 

@@ -20,11 +20,13 @@ use std::ops::ControlFlow;
 /// Stored bytes of items in one page of a backfill.
 const PAGE_BYTES_MAX: usize = 256 * 1024;
 
-/// What a source remembers of an index that it feeds, beside the cursor.
+/// What a source remembers of an index that it feeds.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct IndexFeed {
     /// The last record before the source knew of the index: nothing up to it concerns the index.
     pub begun: SequenceNumber,
+    /// Up to there all partitions of the index have everything.
+    pub cursor: SequenceNumber,
     pub backfill: Backfill,
 }
 
@@ -62,11 +64,6 @@ pub struct FeedStatus {
     pub backfill: Backfill,
 }
 
-/// The consumer's name of an index's feed.
-pub(crate) fn consumer(index: TableId) -> String {
-    format!("index/{}", index.0)
-}
-
 /// What is to be brought to an index next, behind `after` or, without one, behind its cursor.
 pub(crate) fn read(
     index: TableId,
@@ -78,9 +75,9 @@ pub(crate) fn read(
 ) -> Result<Result<Feed, Refusal>, ReadError> {
     let gone = || Refusal::Invalid("this partition does not feed the index".to_owned());
     let Some(index) = table.global_index_by_id(index) else { return Ok(Err(gone())) };
-    let Some((cursor, feed)) = state.feeds.get(&index.id) else { return Ok(Err(gone())) };
-    let after = after.unwrap_or(*cursor);
-    if after < *cursor || after.next() < state.progress.first_change {
+    let Some(feed) = state.feeds.get(&index.id) else { return Ok(Err(gone())) };
+    let after = after.unwrap_or(feed.cursor);
+    if after < feed.cursor || after.next() < state.progress.first_change {
         // The asker's place is that of an earlier leader; the cursor is beyond it.
         return Ok(Err(Refusal::Invalid("the feed has gone on from there".to_owned())));
     }

@@ -3,7 +3,7 @@
 use super::{PartitionState, ReadState};
 use crate::{
     codec,
-    global_index::{Backfill, FeedStatus, IndexFeed, feed::consumer, log_size::CHANGE_LOG_BYTES_MAX},
+    global_index::{Backfill, FeedStatus, IndexFeed, log_size::CHANGE_LOG_BYTES_MAX},
     keys,
     rows::{FamilyKind, RowWrites},
 };
@@ -11,14 +11,14 @@ use bytes::Bytes;
 use stator_catalog::{GlobalIndex, TableDescription};
 use stator_changelog::SequenceNumber;
 use stator_item::TableId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, sync::Arc};
 
 impl ReadState {
     /// How the indexes stand that this partition feeds.
     pub(crate) fn feed_statuses(&self) -> Vec<FeedStatus> {
-        let status = |(index, (cursor, feed)): (&TableId, &(SequenceNumber, IndexFeed))| FeedStatus {
+        let status = |(index, feed): (&TableId, &IndexFeed)| FeedStatus {
             index: *index,
-            cursor: *cursor,
+            cursor: feed.cursor,
             backfill: feed.backfill.clone(),
         };
         self.feeds.iter().map(status).collect()
@@ -43,13 +43,14 @@ impl PartitionState {
 
     /// Whether a consumer has still to deal with something.
     pub fn owes_consumers(&self) -> bool {
-        let behind = self.cursors.slowest().is_some_and(|slowest| slowest < self.progress.last_change);
+        let slowest = self.slowest_feed().into_iter().chain(self.cursors.slowest()).min();
+        let behind = slowest.is_some_and(|slowest| slowest < self.progress.last_change);
         behind || self.feeds.values().any(|feed| feed.backfill != Backfill::Done)
     }
 
-    pub(super) fn feeds_with_cursors(&self) -> BTreeMap<TableId, (SequenceNumber, IndexFeed)> {
-        let cursor = |index| self.cursors.get(&consumer(index)).unwrap_or_default();
-        self.feeds.iter().map(|(index, feed)| (*index, (cursor(*index), feed.clone()))).collect()
+    /// The cursor of the index that is furthest behind; `None`: none is fed.
+    pub(crate) fn slowest_feed(&self) -> Option<SequenceNumber> {
+        self.feeds.values().map(|feed| feed.cursor).min()
     }
 
     /// Bytes of change records that are kept, at most a mark too many.
@@ -77,8 +78,7 @@ impl PartitionState {
             if !self.feeds.contains_key(&index) {
                 let begun = self.progress.last_change;
                 let backfill = if is_first { Backfill::Done } else { Backfill::UpTo(Bytes::new()) };
-                self.put_feed(index, IndexFeed { begun, backfill }, writes);
-                self.advance(&consumer(index), begun, writes);
+                self.put_feed(index, IndexFeed { begun, cursor: begun, backfill }, writes);
             }
         }
     }
@@ -90,10 +90,8 @@ impl PartitionState {
     }
 
     fn end_feed(&mut self, index: TableId, writes: &mut RowWrites) {
-        self.feeds.remove(&index);
-        self.cursors.remove(&consumer(index));
+        Arc::make_mut(&mut self.feeds).remove(&index);
         writes.delete(FamilyKind::State, keys::feed_key(self.partition, index));
-        writes.delete(FamilyKind::State, keys::cursor_key(self.partition, &consumer(index)));
     }
 
     pub(crate) fn move_feed(
@@ -105,20 +103,16 @@ impl PartitionState {
     ) {
         // It may have ended since this was evaluated.
         let Some(feed) = self.feeds.get(&index) else { return };
-        if feed.backfill < *backfill {
-            self.put_feed(index, IndexFeed { begun: feed.begun, backfill: backfill.clone() }, writes);
-        }
-        self.advance(&consumer(index), to, writes);
+        let moved = IndexFeed {
+            begun: feed.begun,
+            cursor: feed.cursor.max(to),
+            backfill: feed.backfill.clone().max(backfill.clone()),
+        };
+        self.put_feed(index, moved, writes);
     }
 
     fn put_feed(&mut self, index: TableId, feed: IndexFeed, writes: &mut RowWrites) {
         writes.put(FamilyKind::State, keys::feed_key(self.partition, index), codec::encode(&feed, 64));
-        self.feeds.insert(index, feed);
-    }
-
-    pub(crate) fn advance(&mut self, consumer: &str, to: SequenceNumber, writes: &mut RowWrites) {
-        if self.cursors.advance(consumer, to) {
-            writes.put(FamilyKind::State, keys::cursor_key(self.partition, consumer), codec::encode(&to, 9));
-        }
+        Arc::make_mut(&mut self.feeds).insert(index, feed);
     }
 }
