@@ -72,13 +72,6 @@ def test_tables_are_listed_in_pages(client, table_name):
 
 
 def test_what_is_not_there_yet_is_refused_by_name(client, table_name):
-    index = {
-        "IndexName": "by-l",
-        "KeySchema": [{"AttributeName": "l", "KeyType": "HASH"}],
-        "Projection": {"ProjectionType": "ALL"},
-    }
-    with refused("ValidationException", "GlobalSecondaryIndexes"):
-        create_table(client, table_name, GlobalSecondaryIndexes=[index])
     with refused("ValidationException", "StreamSpecification"):
         stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
         create_table(client, table_name, StreamSpecification=stream)

@@ -10,7 +10,7 @@ use stator_item::{Key, KeyPart, KeyType, Number, TableId, Token};
 use stator_partition::reply::PageReply;
 use stator_partition::{Command, PageRange, Position};
 
-/// `music` with `by_label` (S; `label`, keys only), `by_place` (hash `city` S and `year` N, range `grade` N and `track`, with
+/// `music` with `by_label` (S; `label`, keys only), `by_place` (hash `city` S and `era` N, range `grade` N and `track`, with
 /// `note`), and `coming`, which is being filled.
 fn table() -> TableDescription {
     let attribute = |name: &str, key_type| KeyAttribute { name: name.into(), key_type };
@@ -26,7 +26,7 @@ fn table() -> TableDescription {
     };
     let label = || vec![attribute("label", KeyType::String)];
     let include = IndexProjection::Include(vec!["note".into()]);
-    let hash = vec![attribute("city", KeyType::String), attribute("year", KeyType::Number)];
+    let hash = vec![attribute("city", KeyType::String), attribute("era", KeyType::Number)];
     let range = vec![attribute("grade", KeyType::Number), attribute("track", KeyType::Number)];
     TableDescription {
         global_indexes: vec![
@@ -71,7 +71,7 @@ fn number(number: i64) -> KeyPart {
 #[test]
 fn a_query_goes_to_the_partition_of_all_hash_attributes() {
     let hash = vec![KeyPart::String("x".into()), number(1)];
-    let paging = query("by_place", "city = :s AND year = :n AND grade = :m AND track > :n", json!({})).unwrap();
+    let paging = query("by_place", "city = :s AND era = :n AND grade = :m AND track > :n", json!({})).unwrap();
     assert_eq!(paging.rows(&table()), TableId(11));
     assert_eq!(paging.next_token(), Some(Token::of_all(&hash)));
     let Command::Page(page) = paging.page(TokenRange::ALL) else { panic!("a page") };
@@ -107,11 +107,11 @@ fn what_an_index_does_not_answer_is_refused() {
         assert_eq!(query(index, "label = :s", json!({})).map(|_| ()), Err(expected.to_owned()));
     }
     for (condition, expected) in [
-        ("city = :s", "Query condition missed key schema element: year"),
-        ("city = :s AND year = :n AND track = :m", "Query key condition not supported"),
-        ("city = :s AND year > :n", "Query key condition not supported"),
+        ("city = :s", "Query condition missed key schema element: era"),
+        ("city = :s AND era = :n AND track = :m", "Query key condition not supported"),
+        ("city = :s AND era > :n", "Query key condition not supported"),
         (
-            "city = :n AND year = :n",
+            "city = :n AND era = :n",
             "One or more parameter values were invalid: Condition parameter type does not match schema type",
         ),
     ] {
@@ -121,7 +121,7 @@ fn what_an_index_does_not_answer_is_refused() {
         "FilterExpression": "note = :s AND grade = :n",
         "ExpressionAttributeValues": {":s": {"S": "x"}, ":n": {"N": "1"}},
     });
-    let refused = query("by_place", "city = :s AND year = :n", filtered).map(|_| ());
+    let refused = query("by_place", "city = :s AND era = :n", filtered).map(|_| ());
     assert_eq!(
         refused,
         Err("Filter Expression can only contain non-primary key attributes: Primary key attribute: grade".to_owned())
@@ -136,17 +136,18 @@ fn position(city: &str) -> Position {
 
 #[test]
 fn a_page_goes_on_behind_its_last_key() {
-    let mut paging = query("by_place", "city = :s AND year = :n", json!({"Limit": 1})).unwrap();
-    paging.absorb(TokenRange::ALL, PageReply { stopped: Some(position("x")), scanned_count: 1, ..PageReply::default() });
+    let mut paging = query("by_place", "city = :s AND era = :n", json!({"Limit": 1})).unwrap();
+    paging
+        .absorb(TokenRange::ALL, PageReply { stopped: Some(position("x")), scanned_count: 1, ..PageReply::default() });
     let mut out = Vec::new();
     paging.render(&table(), &mut out).unwrap();
     let reply: Json = serde_json::from_slice(&out).unwrap();
     let key = json!({
-        "artist": {"S": "a"}, "track": {"N": "7"}, "city": {"S": "x"}, "year": {"N": "1"}, "grade": {"N": "5"},
+        "artist": {"S": "a"}, "track": {"N": "7"}, "city": {"S": "x"}, "era": {"N": "1"}, "grade": {"N": "5"},
     });
     assert_eq!(reply["LastEvaluatedKey"], key);
     let start = |key: &Json| json!({"ExclusiveStartKey": key});
-    let further = query("by_place", "city = :s AND year = :n", start(&key)).unwrap();
+    let further = query("by_place", "city = :s AND era = :n", start(&key)).unwrap();
     let Command::Page(page) = further.page(TokenRange::ALL) else { panic!("a page") };
     assert_eq!(page.after, Some(position("x")));
     // A scan goes on in the partition of the index's key.
@@ -161,28 +162,32 @@ fn a_page_goes_on_behind_its_last_key() {
     let mut short = key.clone();
     short.as_object_mut().unwrap().remove("grade");
     for (key, condition, expected) in [
-        (short, "city = :s AND year = :n", "The provided starting key is invalid"),
+        (short, "city = :s AND era = :n", "The provided starting key is invalid"),
         (
             changed("city", json!({"S": "y"})),
-            "city = :s AND year = :n",
+            "city = :s AND era = :n",
             "The provided starting key is outside query boundaries based on provided conditions",
         ),
         (
             changed("grade", json!({"S": "y"})),
-            "city = :s AND year = :n",
+            "city = :s AND era = :n",
             "The provided starting key is invalid: The provided key element does not match the schema",
         ),
         (
             key.clone(),
-            "city = :s AND year = :n AND grade < :m",
+            "city = :s AND era = :n AND grade < :m",
             "The provided starting key does not match the range key predicate",
         ),
         (
             key.clone(),
-            "city = :s AND year = :n AND grade = :m",
+            "city = :s AND era = :n AND grade = :m",
             "The provided starting key does not match the range key predicate",
         ),
     ] {
-        assert_eq!(query("by_place", condition, start(&key)).map(|_| ()), Err(expected.to_owned()), "{key} {condition}");
+        assert_eq!(
+            query("by_place", condition, start(&key)).map(|_| ()),
+            Err(expected.to_owned()),
+            "{key} {condition}"
+        );
     }
 }
