@@ -108,24 +108,31 @@ impl Carrier {
                 self.save(&mut session).await?;
                 saved_at = self.elapsed();
             }
-            while !more {
-                let leadership = *self.leadership.borrow_and_update();
-                let last_change = self.feeding.borrow_and_update().last_change;
-                if !leadership.leads || leadership.term != term || !self.is_fed() {
-                    return Ok(());
-                }
-                if last_change > session.position() {
-                    break;
-                }
-                let environment = self.indexer.router.host.parts.environment.clone();
-                let until_save = (saved_at + SAVE_EVERY).saturating_sub(self.elapsed());
-                let is_ahead = session.is_ahead();
-                tokio::select! {
-                    is_there = self.changed() => if !is_there { return Ok(()) },
-                    () = environment.sleep(until_save), if is_ahead => {
-                        self.save(&mut session).await?;
-                        saved_at = self.elapsed();
-                    }
+            if !more && !self.wait(term, &mut session, &mut saved_at).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until there is more to carry; saves meanwhile. `false`: the session's leader, or its index, is at its end.
+    async fn wait(&mut self, term: u64, session: &mut Session, saved_at: &mut Duration) -> Result<bool, CarryError> {
+        loop {
+            let leadership = *self.leadership.borrow_and_update();
+            let last_change = self.feeding.borrow_and_update().last_change;
+            if !leadership.leads || leadership.term != term || !self.is_fed() {
+                return Ok(false);
+            }
+            if last_change > session.position() {
+                return Ok(true);
+            }
+            let environment = self.indexer.router.host.parts.environment.clone();
+            let until_save = (*saved_at + SAVE_EVERY).saturating_sub(self.elapsed());
+            let is_ahead = session.is_ahead();
+            tokio::select! {
+                is_there = self.changed() => if !is_there { return Ok(false) },
+                () = environment.sleep(until_save), if is_ahead => {
+                    self.save(session).await?;
+                    *saved_at = self.elapsed();
                 }
             }
         }
