@@ -8,6 +8,7 @@ use crate::{
 use futures::future::join_all;
 use stator_changelog::SequenceNumber;
 use stator_item::{PartitionId, TableId, Timestamp};
+use stator_mutants::Mutant;
 use stator_partition::{
     Attempt, Command, CommandId, Refusal, Reply,
     global_index::{Delivery, Receiver, Session, SessionError},
@@ -145,7 +146,14 @@ impl Carrier {
         };
         let (oldest, more) = (feed.oldest.map(|oldest| oldest.physical_ms()), feed.more);
         self.note(session.position(), oldest);
-        let deliveries = session.deliver(*feed, &self.receivers()?)?;
+        let receivers = self.receivers()?;
+        let deliveries = session.deliver(*feed, &receivers)?;
+        if stator_mutants::is(Mutant::MoveCursorEarly)
+            && let Some(command) = session.save(&receivers)
+        {
+            self.ask(command).await?;
+            session.saved();
+        }
         self.deliver(session, deliveries).await?;
         self.note(session.position(), None);
         if let Some(oldest_ms) = oldest {
