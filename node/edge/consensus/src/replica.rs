@@ -19,8 +19,10 @@ use crate::{
     state::{Gate, State},
 };
 use openraft::{
-    Config, RaftMetrics, ServerState, SnapshotPolicy, StepDownPolicy, async_runtime::watch::WatchReceiver,
-    errors::Fatal, type_config::alias::WatchReceiverOf,
+    Config, RaftMetrics, ServerState, SnapshotPolicy, StepDownPolicy,
+    async_runtime::watch::WatchReceiver,
+    errors::Fatal,
+    type_config::alias::{StoredMembershipOf, VoteOf, WatchReceiverOf},
 };
 use parking_lot::{Mutex, RwLock};
 use stator_environment::DiskError;
@@ -321,7 +323,11 @@ impl Replica {
     async fn follow(self: Arc<Self>, running: Running) {
         let mut server = running.raft.server_metrics();
         loop {
-            let now = running.look(|metrics| leadership(self.id, metrics));
+            // Not what `look` shows: openraft writes that after this, and would wake nobody for it.
+            let now = {
+                let said = server.borrow_watched();
+                leadership_of(self.id, &said.vote, said.state, said.current_leader, &said.membership_config)
+            };
             if now.leads {
                 contact::leads(&self, &running);
             }
@@ -371,9 +377,19 @@ impl Replica {
 }
 
 pub(crate) fn leadership(id: ReplicaId, metrics: &RaftMetrics<Types>) -> Leadership {
-    let leads = metrics.state == ServerState::Leader && metrics.vote.committed && metrics.current_leader == Some(id.0);
-    let node = metrics.current_leader.and_then(|leader| metrics.membership_config.get_node(&leader).copied());
-    Leadership { term: metrics.current_term, leader: member(metrics.current_leader, node), leads }
+    leadership_of(id, &metrics.vote, metrics.state, metrics.current_leader, &metrics.membership_config)
+}
+
+fn leadership_of(
+    id: ReplicaId,
+    vote: &VoteOf<Types>,
+    state: ServerState,
+    leader: Option<u64>,
+    membership: &StoredMembershipOf<Types>,
+) -> Leadership {
+    let leads = state == ServerState::Leader && vote.committed && leader == Some(id.0);
+    let node = leader.and_then(|leader| membership.get_node(&leader).copied());
+    Leadership { term: vote.leader_id.term, leader: member(leader, node), leads }
 }
 
 pub(crate) fn leader_of(metrics: &RaftMetrics<Types>) -> Option<(ReplicaId, NodeId)> {
