@@ -70,6 +70,18 @@ mutants! {
     SkipRowBetweenPages = "skip-row-between-pages",
     /// What an item had in a local index stays there when it changes.
     LeaveIndexEntry = "leave-index-entry",
+    /// A write takes no notice of another transaction's intent on its item.
+    WriteThroughIntent = "write-through-intent",
+    /// A strong read takes no notice of an intent: it answers the row as applied.
+    ReadThroughIntent = "read-through-intent",
+    /// TransactGetItems takes no notice of a write that is under way.
+    TransactGetThroughIntent = "transact-get-through-intent",
+    /// A decision replaces the one that stands.
+    DecideTwice = "decide-twice",
+    /// A transaction can be committed whose abort is forgotten.
+    CommitBelowMark = "commit-below-mark",
+    /// Request tokens are not remembered.
+    ForgetRequestTokens = "forget-request-tokens",
 }
 
 /// Whether the mistake is to be made here and now.
