@@ -37,6 +37,8 @@ mod table_tests;
 pub mod tags;
 #[cfg(test)]
 mod tests;
+pub mod transact_get_items;
+pub mod transact_write_items;
 pub mod update_item;
 pub mod update_table;
 mod write;
@@ -63,6 +65,8 @@ pub use query::Query;
 pub use scan::Scan;
 pub use table_json::TableView;
 pub use tags::{ChangeTags, ListTags};
+pub use transact_get_items::TransactGetItems;
+pub use transact_write_items::TransactWriteItems;
 pub use update_item::UpdateItem;
 pub use update_table::UpdateTable;
 
@@ -121,6 +125,8 @@ operations! {
     Query,
     Scan,
     TagResource,
+    TransactGetItems,
+    TransactWriteItems,
     UntagResource,
     UpdateContributorInsights,
     UpdateItem,

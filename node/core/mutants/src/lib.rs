@@ -80,6 +80,18 @@ mutants! {
     DecideTwice = "decide-twice",
     /// A transaction can be committed whose abort is forgotten.
     CommitBelowMark = "commit-below-mark",
+    /// Participants make rows of their intents before the transaction is decided.
+    FinishBeforeDecision = "finish-before-decision",
+    /// A commit is forgotten before its participants have applied it.
+    ForgetBeforeFinished = "forget-before-finished",
+    /// An old intent is dropped without asking what was decided.
+    DropOldIntents = "drop-old-intents",
+    /// A strong read that meets an intent answers the old item without asking what was decided.
+    ReadOldWithoutDecision = "read-old-without-decision",
+    /// A strong read that hears of no commit answers the old item without looking whether the intent still stands.
+    ReadOldWithoutLookingAgain = "read-old-without-looking-again",
+    /// TransactGetItems does not look whether its items changed while it read them.
+    ReadOnce = "read-once",
     /// Request tokens are not remembered.
     ForgetRequestTokens = "forget-request-tokens",
 }

@@ -165,6 +165,11 @@ impl Command {
         )
     }
 
+    /// Whether only a leader may answer it.
+    pub fn must_be_strong(&self) -> bool {
+        self.is_write() || matches!(self, Command::Decision { .. } | Command::TransactGet(_))
+    }
+
     /// Whether it brings a begun transaction to its end: there is always room for those.
     pub fn ends_transaction(&self) -> bool {
         matches!(self, Command::Decide(_) | Command::Finish(_) | Command::Forget { .. })

@@ -14,6 +14,7 @@ use crate::{
     reporting::{CatalogHandler, ReplicaDigest, digests, report},
     router::Router,
     settings::Settings,
+    transactions::Recovery,
 };
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
@@ -144,6 +145,7 @@ impl Node {
         self.spawn("leftovers", Box::pin(remove_leftovers(self.host.clone())));
         self.spawn("heartbeats", Box::pin(self.heartbeats.clone().run()));
         self.spawn("tables", Box::pin(lifecycle.run()));
+        self.spawn("transactions", Box::pin(Arc::new(Recovery::new(self.router.clone())).run()));
         self.spawn("placement", Box::pin(self.placement.clone().run()));
     }
 

@@ -101,6 +101,8 @@ impl Gateway {
             | Operation::PutItem
             | Operation::Query
             | Operation::Scan
+            | Operation::TransactGetItems
+            | Operation::TransactWriteItems
             | Operation::UpdateItem => Err(ApiError::UnknownOperation),
         }
     }
