@@ -78,8 +78,8 @@ mutants! {
     TransactGetThroughIntent = "transact-get-through-intent",
     /// A decision replaces the one that stands.
     DecideTwice = "decide-twice",
-    /// A transaction can be committed whose abort is forgotten.
-    CommitBelowMark = "commit-below-mark",
+    /// An abort is forgotten as soon as it is decided.
+    ForgetAborts = "forget-aborts",
     /// Participants make rows of their intents before the transaction is decided.
     FinishBeforeDecision = "finish-before-decision",
     /// A commit is forgotten before its participants have applied it.
