@@ -19,7 +19,7 @@ use crate::{
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
 use stator_catalog::{Catalog, CatalogRefusal, Change, ClusterIdentity, FIRST_NODE, FIRST_REPLICA, NodeStart, Outcome};
-use stator_consensus::{ConsensusError, Failure, Groups};
+use stator_consensus::{ConsensusError, Failure, Groups, Wakefulness};
 use stator_environment::{BoxFuture, DiskError, Environment, Network, RaftLog, Rows, Service, Task};
 use stator_item::{NodeId, PartitionId, TableId};
 use stator_partition::insights::Contributor;
@@ -293,7 +293,9 @@ impl Node {
         let alive = self.heartbeats.alive();
         let led: Vec<_> = self.host.replicas.read().values().map(|hosted| hosted.replica.group().clone()).collect();
         let catalog = self.client.seat().map(|seat| seat.group);
-        let groups = led.into_iter().chain(catalog.clone()).filter(|group| group.leadership().borrow().leads);
+        // Whoever wants a sleeping group later has it elect another leader: to wake thousands now would take longer than anybody waits.
+        let awake = led.into_iter().filter(|group| group.wakefulness() == Wakefulness::Awake);
+        let groups = awake.chain(catalog.clone()).filter(|group| group.leadership().borrow().leads);
         let hand_overs = groups.map(|group| {
             let alive = &alive;
             async move { hand_over_to_any(&group, self.client.node, alive).await }

@@ -26,8 +26,12 @@ const CAUGHT_UP_ENTRIES: u64 = 100;
 /// Between two looks at something that has no event to wait for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// The core of a replica that may lead: one that is dormant does not.
 pub(crate) fn running(replica: &Replica) -> Result<Running, ConsensusError> {
-    replica.running().ok_or(ConsensusError::Stopped)
+    replica.running().ok_or_else(|| match replica.look(leader_of) {
+        Some(leader) => ConsensusError::NotLeader { leader },
+        None => ConsensusError::Stopped,
+    })
 }
 
 fn write_error(error: RaftError<Types, ClientWriteError<Types>>) -> ConsensusError {
@@ -54,10 +58,10 @@ pub(crate) async fn initialize(replica: &Arc<Replica>, voters: &[Member]) -> Res
     let mut is_first = nodes.keys().next() == Some(&replica.id.0);
     let patience = Duration::from_millis(replica.node.settings.election_ms_min);
     loop {
-        let running = running(replica)?;
         if leadership.borrow_and_update().leader.is_some() {
             return Ok(());
         }
+        let running = running(replica)?;
         if is_first {
             match running.raft.initialize(nodes.clone()).await {
                 Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
@@ -92,6 +96,7 @@ pub(crate) async fn change(
 ) -> Result<(), ConsensusError> {
     let running = running(replica)?;
     check_leads(replica, &running)?;
+    sleep::wake(replica, &running);
     let voter_ids: BTreeSet<u64> = voters.iter().map(|(replica, _)| replica.0).collect();
     let wanted: BTreeMap<u64, u64> = voters.iter().chain(learners).map(|(replica, node)| (replica.0, node.0)).collect();
     if !voter_ids.contains(&replica.id.0) {

@@ -42,6 +42,10 @@ pub(crate) enum RequestBody {
     Sleep {
         last: LogPosition,
     },
+    /// Where does the group stand? The asker's log ends at `last`.
+    Inquire {
+        last: LogPosition,
+    },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -63,6 +67,7 @@ pub(crate) enum Response {
     Awake,
     /// An unfinished snapshot stands in the way: only a whole one helps.
     NeedsSnapshot,
+    NotLeading,
 }
 
 /// A step of sending a snapshot.

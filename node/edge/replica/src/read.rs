@@ -110,9 +110,14 @@ pub(crate) async fn strong(
     }
 }
 
-/// Sees some earlier state: that of a replica which has caught up once and hears its leader.
-pub(crate) fn eventual(shared: &Shared, request: &Request, leadership: Leadership) -> Result<Reply, Refusal> {
-    if leadership.leader.is_none() {
+/// Sees some earlier state: that of a replica which has caught up once and hears its leader, or sleeps with it.
+pub(crate) fn eventual(
+    shared: &Shared,
+    group: &Group,
+    request: &Request,
+    leadership: Leadership,
+) -> Result<Reply, Refusal> {
+    if leadership.leader.is_none() || !group.in_contact() {
         return Err(Refusal::Unavailable("it does not hear its leader".to_owned()));
     }
     read_now(shared, request)

@@ -79,12 +79,15 @@ impl Replica {
             return Err(Refusal::Unavailable(reason.to_owned()));
         }
         let leadership = self.leadership();
+        if !leadership.leads {
+            self.group.seek();
+        }
         if request.command.is_write() {
             return self.write(request, leadership).await;
         }
         match request.consistency {
             Consistency::Strong => read::strong(&self.shared, &self.group, &request, leadership).await,
-            Consistency::Eventual => read::eventual(&self.shared, &request, leadership),
+            Consistency::Eventual => read::eventual(&self.shared, &self.group, &request, leadership),
         }
     }
 
