@@ -223,7 +223,9 @@ pub(super) fn decide(turn: &Turn<'_>, reading: &mut Reading<'_>, decide: &Decide
     // Nothing can be committed any more: no record is needed of what is so for ever.
     let is_too_late = reading.is_closed() || decide.transaction.birth.wall_ms < reading.mark_ms();
     let (decision, timestamp, request) = match &decide.verdict {
-        Verdict::Abort if is_too_late || stator_mutants::is(Mutant::ForgetAborts) => return (None, turn.timestamp, Ok(Reply::Decided(Decision::Aborted))),
+        Verdict::Abort if is_too_late || stator_mutants::is(Mutant::ForgetAborts) => {
+            return (None, turn.timestamp, Ok(Reply::Decided(Decision::Aborted)));
+        }
         Verdict::Commit { .. } if is_too_late => return turn.refused(Refusal::TooOld),
         Verdict::Abort => (Decision::Aborted, turn.timestamp, None),
         Verdict::Commit { prepared, participants, request } => {
