@@ -133,7 +133,8 @@ async fn kill_at(cluster: Arc<Cluster>, victims: Victims, step: u64) -> End {
         // It comes up by itself.
         drop(cluster.launch(*id));
     }
-    let gets: Vec<Json> = pks.iter().map(|pk| json!({"Get": {"TableName": "table", "Key": {"pk": {"S": pk}}}})).collect();
+    let gets: Vec<Json> =
+        pks.iter().map(|pk| json!({"Get": {"TableName": "table", "Key": {"pk": {"S": pk}}}})).collect();
     let read = surely(&cluster, Operation::TransactGetItems, json!({"TransactItems": gets})).await;
     let numbers: Vec<&str> = (0..2).filter_map(|at| read["Responses"][at]["Item"]["n"]["N"].as_str()).collect();
     assert!(numbers == ["1", "1"] || numbers == ["2", "2"], "half of a transaction: {read}");

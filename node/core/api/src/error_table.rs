@@ -197,6 +197,7 @@ macro_rules! dynamodb {
 
 const INTERNAL: &str = "Internal server error";
 const CONDITION_FAILED: &str = "The conditional request failed";
+const DUPLICATE: &str = "Duplicate primary key exists in table";
 const COLLECTION_FULL: &str = "Collection size exceeded.";
 const CONFLICT: &str = "Transaction is ongoing for the item";
 const THROTTLED: &str = "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling \
@@ -263,7 +264,11 @@ impl Wire {
                     out.extend_from_slice(b",\"Message\":");
                     crate::render::string(message, out);
                 }
-                if let Some(CancellationReason::ConditionFailed { old_item: Some(item) }) = reason {
+                if let Some(
+                    CancellationReason::ConditionFailed { old_item: Some(item) }
+                    | CancellationReason::Duplicate { old_item: Some(item) },
+                ) = reason
+                {
                     write_item(item, out);
                 }
                 out.push(b'}');
@@ -288,6 +293,7 @@ fn reason_code(reason: Option<&CancellationReason>) -> &'static str {
     match reason {
         None => "None",
         Some(CancellationReason::ConditionFailed { .. }) => "ConditionalCheckFailed",
+        Some(CancellationReason::Duplicate { .. }) => "DuplicateItem",
         Some(CancellationReason::Conflict) => "TransactionConflict",
         Some(CancellationReason::CollectionFull) => "ItemCollectionSizeLimitExceeded",
         Some(CancellationReason::Invalid(_)) => "ValidationError",
@@ -298,6 +304,7 @@ fn reason_code(reason: Option<&CancellationReason>) -> &'static str {
 fn reason_message(reason: &CancellationReason) -> &str {
     match reason {
         CancellationReason::ConditionFailed { .. } => CONDITION_FAILED,
+        CancellationReason::Duplicate { .. } => DUPLICATE,
         CancellationReason::Conflict => CONFLICT,
         CancellationReason::CollectionFull => COLLECTION_FULL,
         CancellationReason::Invalid(text) => text,
@@ -323,10 +330,9 @@ impl From<ApiError> for Wire {
             ApiError::ConditionFailed { item } => {
                 Wire { item, ..Wire::new(400, dynamodb!("ConditionalCheckFailedException"), CONDITION_FAILED) }
             }
-            ApiError::DuplicateItem { item } => Wire {
-                item,
-                ..Wire::new(400, dynamodb!("DuplicateItemException"), "Duplicate primary key exists in table")
-            },
+            ApiError::DuplicateItem { item } => {
+                Wire { item, ..Wire::new(400, dynamodb!("DuplicateItemException"), DUPLICATE) }
+            }
             ApiError::CollectionFull => {
                 Wire::new(400, dynamodb!("ItemCollectionSizeLimitExceededException"), COLLECTION_FULL)
             }

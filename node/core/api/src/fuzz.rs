@@ -4,9 +4,9 @@ use crate::error_table::ApiError;
 use crate::operation::{
     BatchExecuteStatement, BatchGetItem, BatchWriteItem, ChangeTags, CreateTable, DeleteItem, DeleteTable,
     DescribeContinuousBackups, DescribeContributorInsights, DescribeEndpoints, DescribeLimits, DescribeTable,
-    DescribeTimeToLive, ExecuteStatement, Execution, GetItem, ListContributorInsights, ListTables, ListTags, ManyItems,
-    OneItem, Operation, PutItem, Query, Scan, Tables, TransactGetItems, TransactWriteItems, UpdateContributorInsights,
-    UpdateItem, UpdateTable,
+    DescribeTimeToLive, ExecuteStatement, ExecuteTransaction, Execution, GetItem, ListContributorInsights, ListTables,
+    ListTags, ManyItems, OneItem, Operation, PutItem, Query, Scan, Tables, TransactGetItems, TransactWriteItems,
+    Transaction, UpdateContributorInsights, UpdateItem, UpdateTable,
 };
 use stator_catalog::{
     Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, TableClass, TableDescription, TableStatus,
@@ -50,6 +50,16 @@ pub fn parse_any(target: &str, body: &[u8]) -> Result<Vec<Command>, ApiError> {
             let tables = tables.into_iter().map(|(name, table)| (name, Ok(table))).collect();
             Ok(input.commands(&tables).1.into_iter().map(|command| command.command).collect())
         }
+        Operation::ExecuteTransaction => Ok(vec![match ExecuteTransaction::parse(body)?.transaction(&tables)? {
+            Transaction::Reads(reads) => {
+                let gets = reads.gets().into_iter().map(|get| get.get).collect();
+                Command::TransactGet(Box::new(TransactGet { gets, versions_only: false }))
+            }
+            Transaction::Writes(writes, request) => {
+                let writes = writes.into_iter().map(|write| write.write).collect();
+                Command::TransactOne(Box::new(TransactOne { writes, request }))
+            }
+        }]),
         Operation::TransactWriteItems => {
             let (writes, request) = TransactWriteItems::parse(body)?.writes(&tables)?;
             let writes = writes.into_iter().map(|write| write.write).collect();

@@ -17,6 +17,7 @@ pub mod describe_limits;
 pub mod describe_table;
 pub mod describe_time_to_live;
 pub mod execute_statement;
+pub mod execute_transaction;
 mod expressions;
 pub mod get_item;
 mod legacy;
@@ -56,6 +57,7 @@ pub use describe_limits::DescribeLimits;
 pub use describe_table::DescribeTable;
 pub use describe_time_to_live::DescribeTimeToLive;
 pub use execute_statement::{ExecuteStatement, Execution};
+pub use execute_transaction::{ExecuteTransaction, Transaction};
 pub use get_item::GetItem;
 pub use list_tables::ListTables;
 pub use model::{ReadConsistency, TableReference};
@@ -117,6 +119,7 @@ operations! {
     DescribeTable,
     DescribeTimeToLive,
     ExecuteStatement,
+    ExecuteTransaction,
     GetItem,
     ListContributorInsights,
     ListTables,

@@ -96,6 +96,7 @@ impl Gateway {
             | Operation::BatchWriteItem
             | Operation::BatchExecuteStatement
             | Operation::ExecuteStatement
+            | Operation::ExecuteTransaction
             | Operation::DeleteItem
             | Operation::GetItem
             | Operation::PutItem

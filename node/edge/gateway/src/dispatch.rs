@@ -44,6 +44,7 @@ impl Turn<'_> {
             Operation::BatchWriteItem => self.batch_write().await,
             Operation::ExecuteStatement => self.execute_statement().await,
             Operation::BatchExecuteStatement => self.batch_execute_statement().await,
+            Operation::ExecuteTransaction => self.execute_transaction().await,
             Operation::TransactWriteItems => self.transact_write().await,
             Operation::TransactGetItems => self.transact_get().await,
             Operation::CreateTable

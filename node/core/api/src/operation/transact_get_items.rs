@@ -86,12 +86,8 @@ impl TransactGetItems {
     pub fn render(&self, tables: &Tables, got: &[Got], out: &mut Vec<u8>) -> Result<(), ApiError> {
         let mut object = Object::begin(out);
         if self.capacity != CapacityDetail::None {
-            let mut consumed: BTreeMap<&TableReference, Consumed> = BTreeMap::new();
-            for (get, got) in self.gets.iter().zip(got) {
-                consumed.entry(&get.table).or_default().table += Units::of_transaction_read(got.read_bytes);
-            }
-            let consumed: Vec<_> = consumed.into_iter().collect();
-            Side::Read.render(&consumed, tables, self.capacity, object.member("ConsumedCapacity"));
+            let references: Vec<_> = self.references().collect();
+            render_reads_consumed(&references, got, tables, self.capacity, object.member("ConsumedCapacity"));
         }
         let out = object.member("Responses");
         out.push(b'[');
@@ -109,6 +105,22 @@ impl TransactGetItems {
         object.end();
         Ok(())
     }
+}
+
+/// `ConsumedCapacity` of reads. `references` are their tables, in order.
+pub(super) fn render_reads_consumed(
+    references: &[&TableReference],
+    got: &[Got],
+    tables: &Tables,
+    detail: CapacityDetail,
+    out: &mut Vec<u8>,
+) {
+    let mut consumed: BTreeMap<&TableReference, Consumed> = BTreeMap::new();
+    for (reference, got) in references.iter().zip(got) {
+        consumed.entry(reference).or_default().table += Units::of_transaction_read(got.read_bytes);
+    }
+    let consumed: Vec<_> = consumed.into_iter().collect();
+    Side::Read.render(&consumed, tables, detail, out);
 }
 
 impl ItemGet {

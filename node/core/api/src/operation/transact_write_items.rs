@@ -3,9 +3,10 @@
 use super::attributes;
 use super::expressions::{self, Grammar, Substitutes};
 use super::model::{self, TableReference};
+use super::transact_get_items::render_reads_consumed;
 use super::update_item::refuse_key_changes;
 use super::{Tables, check_serving};
-use crate::capacity::{CapacityDetail, Consumed, Side, Units};
+use crate::capacity::{CapacityDetail, Consumed, Side};
 use crate::collection_metrics;
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Shape, Structure};
@@ -14,7 +15,7 @@ use stator_catalog::TableDescription;
 use stator_expression::{Condition, Kind, Update};
 use stator_item::row::item_encoding;
 use stator_item::{Item, Key};
-use stator_partition::command::{Delete, Get, Put, UpdateItem, WriteOptions};
+use stator_partition::command::{Delete, Put, UpdateItem, WriteOptions};
 use stator_partition::reply::{Got, Written};
 use stator_partition::transaction::{Check, Place, PlacedGet, PlacedWrite, RequestToken, TransactionWrite};
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,6 +140,29 @@ pub enum Outcome {
     Repeated(Vec<Got>),
 }
 
+impl Outcome {
+    /// `ConsumedCapacity`. `references` are the tables of the writes, in order.
+    pub(super) fn render_consumed(
+        &self,
+        references: &[&TableReference],
+        tables: &Tables,
+        detail: CapacityDetail,
+        out: &mut Vec<u8>,
+    ) {
+        match self {
+            Outcome::Written(written) => {
+                let mut consumed: BTreeMap<&TableReference, Consumed> = BTreeMap::new();
+                for (reference, written) in references.iter().zip(written) {
+                    consumed.entry(reference).or_default().add_write(written);
+                }
+                let consumed: Vec<_> = consumed.into_iter().collect();
+                Side::Write.render(&consumed, tables, detail, out);
+            }
+            Outcome::Repeated(got) => render_reads_consumed(references, got, tables, detail, out),
+        }
+    }
+}
+
 impl TransactWriteItems {
     pub fn parse(body: &[u8]) -> Result<TransactWriteItems, ApiError> {
         let request = reader::read(body, &INPUT)?;
@@ -177,40 +201,19 @@ impl TransactWriteItems {
     }
 
     /// The reads that a repeat of the request consumes, if it is to be told.
-    pub fn reads_of_repeat(&self, tables: &Tables) -> Result<Vec<PlacedGet>, ApiError> {
+    pub fn reads_of_repeat(&self, writes: &[PlacedWrite]) -> Vec<PlacedGet> {
         if self.capacity == CapacityDetail::None {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        let read = |write: &ItemWrite| {
-            let table = tables.get(&write.table.name).ok_or_else(ApiError::no_such_table)?;
-            let key = write.key(table)?;
-            let place = Place { table: table.id, token: key.token() };
-            Ok(PlacedGet { place, get: Get { key, projection: None } })
-        };
-        self.writes.iter().map(read).collect()
+        writes.iter().map(PlacedWrite::read).collect()
     }
 
     /// The response's body.
     pub fn render(&self, tables: &Tables, outcome: &Outcome, out: &mut Vec<u8>) -> Result<(), ApiError> {
         let mut object = Object::begin(out);
         if self.capacity != CapacityDetail::None {
-            let mut consumed: BTreeMap<&TableReference, Consumed> = BTreeMap::new();
-            let side = match outcome {
-                Outcome::Written(written) => {
-                    for (write, written) in self.writes.iter().zip(written) {
-                        consumed.entry(&write.table).or_default().add_write(written);
-                    }
-                    Side::Write
-                }
-                Outcome::Repeated(got) => {
-                    for (write, got) in self.writes.iter().zip(got) {
-                        consumed.entry(&write.table).or_default().table += Units::of_transaction_read(got.read_bytes);
-                    }
-                    Side::Read
-                }
-            };
-            let consumed: Vec<_> = consumed.into_iter().collect();
-            side.render(&consumed, tables, self.capacity, object.member("ConsumedCapacity"));
+            let references: Vec<_> = self.references().collect();
+            outcome.render_consumed(&references, tables, self.capacity, object.member("ConsumedCapacity"));
         }
         if let Outcome::Written(written) = outcome
             && written.iter().any(|written| written.collection_bytes.is_some())

@@ -43,6 +43,13 @@ pub struct PlacedWrite {
     pub write: TransactionWrite,
 }
 
+impl PlacedWrite {
+    /// The read of the same item.
+    pub fn read(&self) -> PlacedGet {
+        PlacedGet { place: self.place, get: Get { key: self.write.key().clone(), projection: None } }
+    }
+}
+
 /// A read with its place.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PlacedGet {
@@ -119,6 +126,10 @@ pub struct Prepared {
 pub enum CancellationReason {
     /// The item as it stands, where asked for.
     ConditionFailed {
+        old_item: Option<Bytes>,
+    },
+    /// The same of a PartiQL INSERT: how its failed condition is told. Partitions do not know it.
+    Duplicate {
         old_item: Option<Bytes>,
     },
     /// Another transaction's intent stands on the item.

@@ -149,3 +149,31 @@ async fn what_cannot_be_done_is_told() {
     let reply = client.call("TransactWriteItems", items(&[put("a", 1), missing])).await;
     assert_eq!(reply.error(), (400, "ResourceNotFoundException".into()));
 }
+
+#[tokio::test]
+async fn statements_are_transactions_too() {
+    let (_edge, mut client) = begin().await;
+    let statements = |texts: &[&str]| -> Json {
+        let statements: Vec<Json> = texts.iter().map(|text| json!({"Statement": text})).collect();
+        json!({"TransactStatements": statements, "ReturnConsumedCapacity": "TOTAL"})
+    };
+    let inserts: Vec<String> = (0..5)
+        .map(|n| format!("INSERT INTO music VALUE {{'artist': 'artist {n}', 'song': 'a', 'plays': {n}}}"))
+        .collect();
+    let inserts: Vec<&str> = inserts.iter().map(String::as_str).collect();
+    let written = client.ok("ExecuteTransaction", statements(&inserts)).await;
+    assert_eq!(written["Responses"], json!([{}, {}, {}, {}, {}]));
+    assert_eq!(written["ConsumedCapacity"][0]["WriteCapacityUnits"], 10.0);
+    let reads = [
+        "SELECT plays FROM music WHERE artist = 'artist 3' AND song = 'a'",
+        "SELECT * FROM music WHERE artist = 'artist 4' AND song = 'a' AND plays = 7",
+        "SELECT * FROM music WHERE artist = 'nobody' AND song = 'a'",
+    ];
+    let read = client.ok("ExecuteTransaction", statements(&reads)).await;
+    assert_eq!(read["Responses"], json!([{"Item": {"plays": {"N": "3"}}}, {}, {}]));
+    assert_eq!(read["ConsumedCapacity"][0]["ReadCapacityUnits"], 6.0);
+    let refused = ["EXISTS(SELECT * FROM music WHERE artist = 'artist 2' AND song = 'a' AND plays = 9)", inserts[1]];
+    let refused = client.call("ExecuteTransaction", statements(&refused)).await;
+    assert_eq!(refused.error(), (400, "TransactionCanceledException".into()));
+    assert!(refused.text().contains("[ConditionalCheckFailed, DuplicateItem]"), "{}", refused.text());
+}

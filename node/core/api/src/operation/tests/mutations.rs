@@ -80,6 +80,13 @@ fn valid_requests() -> Vec<(&'static str, Json)> {
             "TransactGetItems",
             json!({"TransactItems": [{"Get": {"TableName": "music", "Key": key, "ProjectionExpression": "title"}}]}),
         ),
+        (
+            "ExecuteTransaction",
+            json!({"TransactStatements": [
+                {"Statement": "DELETE FROM music WHERE artist = ? AND track = 1", "Parameters": [{"S": "a"}]},
+                {"Statement": "EXISTS(SELECT * FROM music WHERE artist = 'a' AND track = 2)"}],
+            "ReturnConsumedCapacity": "TOTAL"}),
+        ),
         ("ListTables", json!({"Limit": 5, "ExclusiveStartTableName": "music"})),
     ]
 }

@@ -132,3 +132,65 @@ fn the_order_of_attributes_makes_no_other_payload() {
     assert_eq!(request(&body(&format!("{track},{artist}"), r#","ReturnConsumedCapacity":"TOTAL""#)), first);
     assert_ne!(request(&body(&format!(r#"{artist},"track":{{"N":"2"}}"#), "")), first);
 }
+
+fn statements(texts: &[&str]) -> String {
+    let statements: Vec<Json> = texts.iter().map(|text| json!({"Statement": text})).collect();
+    json!({"TransactStatements": statements, "ClientRequestToken": "t"}).to_string()
+}
+
+#[test]
+fn statements_become_writes_and_checks() {
+    let body = statements(&[
+        "INSERT INTO music VALUE {'artist': 'a', 'track': 1}",
+        "UPDATE music SET title = 't' WHERE artist = 'a' AND track = 2 AND title = 'u'",
+        "DELETE FROM music WHERE artist = 'a' AND track = 3",
+        "EXISTS(SELECT * FROM music WHERE artist = 'a' AND track = 4 AND title = 't')",
+    ]);
+    let Command::TransactOne(one) = taken("ExecuteTransaction", &body).remove(0) else { panic!("these are writes") };
+    assert!(matches!(
+        &one.writes[..],
+        [
+            TransactionWrite::Put(_),
+            TransactionWrite::Update(_),
+            TransactionWrite::Delete(_),
+            TransactionWrite::Check(_)
+        ]
+    ));
+    let TransactionWrite::Check(check) = &one.writes[3] else { panic!("it is a check") };
+    let condition = check.options.condition.as_ref().expect("the rest is a condition");
+    let item = |title: &str| {
+        let text = |text: &str| stator_item::Value::String(text.into());
+        stator_item::Item::from([("artist".to_owned(), text("a")), ("title".to_owned(), text(title))])
+    };
+    assert!(condition.evaluate(&item("t")) && !condition.evaluate(&item("u")));
+    assert!(!condition.evaluate(&stator_item::Item::new()), "the item must be there");
+}
+
+#[test]
+fn statements_read_one_item_each() {
+    let read = |track: u32| format!("SELECT title FROM music WHERE artist = 'a' AND track = {track}");
+    let (one, other) = (read(1), read(2));
+    let Command::TransactGet(get) = taken("ExecuteTransaction", &statements(&[&one, &other])).remove(0) else {
+        panic!("these are reads")
+    };
+    assert_eq!(get.gets.len(), 2);
+    let delete = "DELETE FROM music WHERE artist = 'a' AND track = 3";
+    let mixed = "ExecuteTransaction API does not support both read and write operations in the same request.";
+    let many: Vec<String> = (0..101).map(read).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(super::run("ExecuteTransaction", &statements(&many)).is_err());
+    for (texts, text) in [
+        (vec![one.as_str(), delete], mixed),
+        (vec![one.as_str(), one.as_str()], "Transaction request cannot include multiple operations on one item"),
+        (
+            vec!["DELETE FROM music WHERE artist = 'a' AND track = 3 RETURNING ALL OLD *"],
+            "RETURNING is not supported in ExecuteTransaction",
+        ),
+        (
+            vec![r#"SELECT * FROM "music"."by_title" WHERE artist = 'a' AND track = 3"#],
+            "Select statements within ExecuteTransaction must specify the primary key in the where clause.",
+        ),
+    ] {
+        invalid("ExecuteTransaction", &statements(&texts), text);
+    }
+}
