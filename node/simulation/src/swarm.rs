@@ -74,5 +74,7 @@ fn vary(dice: &mut Dice, settings: &AllSettings) -> AllSettings {
     if dice.chance(200) {
         varied.replica.mailbox_commands_max = 1 + dice.below(3) as usize;
     }
+    // Coordinators are taken for dead while they work, or only after seconds.
+    varied.cluster.transaction_old_after = dice.between(Duration::from_millis(20), Duration::from_secs(3));
     varied
 }

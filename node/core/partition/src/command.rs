@@ -1,6 +1,7 @@
 //! What a client asks of one partition. Everything in a command was validated by `api`; the partition checks what only
 //! it can know: conditions, sizes after an update, index keys, its token range.
 
+use crate::transaction::{Decide, Finish, Prepare, TransactGet, TransactOne, TransactionId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use stator_catalog::{TableDescription, TokenRange};
@@ -44,6 +45,23 @@ pub enum Command {
     RaiseMark {
         birth_ms: u64,
     },
+    TransactOne(Box<TransactOne>),
+    Prepare(Box<Prepare>),
+    Decide(Box<Decide>),
+    Finish(Finish),
+    /// Every participant of a commit has applied its part.
+    Forget {
+        transaction: TransactionId,
+    },
+    /// Request tokens that were decided before this (wall milliseconds) may be forgotten.
+    ForgetRequests {
+        before_ms: u64,
+    },
+    /// A transaction's decision, as it stands.
+    Decision {
+        transaction: TransactionId,
+    },
+    TransactGet(Box<TransactGet>),
 }
 
 /// `ReturnValues`.
@@ -136,6 +154,24 @@ pub struct Position {
 impl Command {
     /// Whether the command may change something, and so bears an id and passes through the log.
     pub fn is_write(&self) -> bool {
-        !matches!(self, Command::Get(_) | Command::Page(_) | Command::Count | Command::ReadChanges { .. })
+        !matches!(
+            self,
+            Command::Get(_)
+                | Command::Page(_)
+                | Command::Count
+                | Command::ReadChanges { .. }
+                | Command::Decision { .. }
+                | Command::TransactGet(_)
+        )
+    }
+
+    /// Whether only a leader may answer it.
+    pub fn must_be_strong(&self) -> bool {
+        self.is_write() || matches!(self, Command::Decision { .. } | Command::TransactGet(_))
+    }
+
+    /// Whether it brings a begun transaction to its end: there is always room for those.
+    pub fn ends_transaction(&self) -> bool {
+        matches!(self, Command::Decide(_) | Command::Finish(_) | Command::Forget { .. })
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     effects::{Effects, EntryNumber, StateChange},
     reply::{Refusal, Reply},
     state::PartitionState,
+    transaction::TransactionsInFlight,
 };
 use bytes::Bytes;
 use stator_catalog::TableDescription;
@@ -55,6 +56,7 @@ pub struct Overlay {
     description: Option<InFlight<Arc<TableDescription>>>,
     closed: Option<EntryNumber>,
     mark_ms: Option<InFlight<u64>>,
+    transactions: TransactionsInFlight,
     carried: VecDeque<Carried>,
     bytes: usize,
 }
@@ -74,6 +76,7 @@ impl Overlay {
             description: None,
             closed: None,
             mark_ms: None,
+            transactions: TransactionsInFlight::default(),
             carried: VecDeque::new(),
             bytes: 0,
         }
@@ -128,9 +131,12 @@ impl Overlay {
             self.carried.push_back(Carried { entry, rows: Vec::new(), ids: Vec::new(), bytes: 0 });
         }
         let carried = self.carried.back_mut().expect("an entry's list was just made");
-        for write in &effects.rows {
+        for write in effects.items.iter().flat_map(|item| &item.rows).chain(&effects.rows) {
             self.rows.insert(write.key.clone(), InFlight { value: write.value.clone(), entry });
             carried.rows.push(write.key.clone());
+        }
+        for change in &effects.transaction {
+            self.transactions.add(entry, change);
         }
         if let Some(remembered) = &effects.remembered {
             let key = (remembered.birth, remembered.id);
@@ -168,6 +174,7 @@ impl Overlay {
         self.description.take_if(|description| description.entry <= entry);
         self.closed.take_if(|closed| *closed <= entry);
         self.mark_ms.take_if(|mark| mark.entry <= entry);
+        self.transactions.release(entry);
     }
 
     /// The newest value of a row in flight (`None` inside: deleted); `None`: no effect in flight touches it.
@@ -189,6 +196,10 @@ impl Overlay {
 
     pub(crate) fn mark_ms(&self) -> Option<(u64, EntryNumber)> {
         self.mark_ms.as_ref().map(|mark| (mark.value, mark.entry))
+    }
+
+    pub(crate) fn transactions(&self) -> &TransactionsInFlight {
+        &self.transactions
     }
 
     pub(crate) fn last_timestamp(&self) -> Timestamp {

@@ -1,6 +1,9 @@
 //! What a partition answers.
 
-use crate::command::Position;
+use crate::{
+    command::Position,
+    transaction::{Cancelled, Decision, Finished, Intended, Prepared, Repeated, TransactGot},
+};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use stator_changelog::ChangeRecord;
@@ -15,6 +18,19 @@ pub enum Reply {
     Changes(Vec<ChangeRecord>),
     /// The command had its effect, and there is nothing to say about it.
     Done,
+    /// A `TransactOne`: for each write, in order.
+    Transacted(Vec<Written>),
+    /// A request whose token committed before.
+    Repeated(Repeated),
+    Prepared(Prepared),
+    Decided(Decision),
+    /// No decision stands, or none any more.
+    Undecided,
+    Finished(Finished),
+    /// A strong `Get` that met an intent.
+    Intended(Box<Intended>),
+    /// For each item, in order; `None`: a write's intent stands on it.
+    TransactGot(Vec<Option<TransactGot>>),
 }
 
 /// Sizes are DynamoDB's (`stator_item::size`), 0 where there is no item.
@@ -95,4 +111,22 @@ pub enum Refusal {
     /// This replica cannot answer now: starting, without a quorum, or behind.
     #[error("the replica cannot answer now: {0}")]
     Unavailable(String),
+    /// Another transaction's intent stands on the item.
+    #[error("a transaction is under way on the item")]
+    TransactionConflict,
+    /// Why each write of a transaction, in order, was not prepared.
+    #[error("the transaction is cancelled")]
+    Cancelled(Cancelled),
+    /// The request token came with another payload before.
+    #[error("the request token was used for another request")]
+    TokenMismatch,
+    /// A transaction of the same request token is not decided yet.
+    #[error("the request is under way")]
+    TransactionInProgress,
+    /// The transaction's effects do not fit one entry: it must be prepared.
+    #[error("the transaction does not fit one entry")]
+    TooLargeForOne,
+    /// The items of the transaction have more than 4 MB.
+    #[error("the transaction is too large")]
+    TransactionTooLarge,
 }

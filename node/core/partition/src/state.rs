@@ -2,7 +2,7 @@
 //!
 //! Guarantees: the rows that apply writes of it, loaded again, are the same state; every replica at one applied entry has
 //! the same. Bounds: remembered ids by count, bytes and age ([`mark_due`](PartitionState::mark_due)), consumers by
-//! [`CONSUMERS_MAX`], all else by the table's description.
+//! [`CONSUMERS_MAX`], transactions as [`transaction`](crate::transaction) says, all else by the table's description.
 
 mod remembered;
 #[cfg(test)]
@@ -13,16 +13,18 @@ pub use remembered::{REMEMBERED_AGE_MS_MAX, REMEMBERED_BYTES_MAX, REMEMBERED_COU
 
 use crate::{
     codec::{self, CodecError},
-    command::CommandId,
+    command::{Command, CommandId},
     effects::EntryNumber,
     keys::{self, StateKey},
     reply::{IndexCount, Refusal, Reply},
     rows::{Direction, FamilyKind, ReadError, ReadRows, RowWrites, items_bounds},
+    rows_needed::item_row_key,
+    transaction::{Decision, Intent, Transactions, Unfinished},
 };
 use serde::{Deserialize, Serialize};
 use stator_catalog::{TableDescription, TokenRange};
 use stator_changelog::{Cursors, SequenceNumber};
-use stator_item::{Bounds, IndexNumber, PartitionId, TableId, Timestamp};
+use stator_item::{Bounds, IndexNumber, Key, PartitionId, TableId, Timestamp};
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 /// Most consumers of one change log.
@@ -44,6 +46,8 @@ pub(crate) struct Progress {
     /// The first change record that is kept, or where the next one goes if none is.
     pub first_change: SequenceNumber,
     pub last_change: SequenceNumber,
+    /// The last entry that deleted an item: the version of all items that are not there.
+    pub last_delete: EntryNumber,
 }
 
 /// The state of one partition.
@@ -55,6 +59,7 @@ pub struct PartitionState {
     pub(crate) remembered: RememberedIds,
     pub(crate) counts: BTreeMap<IndexNumber, IndexCount>,
     pub(crate) cursors: Cursors,
+    pub(crate) transactions: Transactions,
 }
 
 /// What answering reads needs of a state; cheap to take, so that the state is not held while rows are read.
@@ -64,6 +69,10 @@ pub struct ReadState {
     pub(crate) progress: Progress,
     pub(crate) description: Option<Arc<TableDescription>>,
     pub(crate) counts: Vec<IndexCount>,
+    /// Intents on the items that the command asks for, by row key. Only for strong reads of single items.
+    pub(crate) intents: BTreeMap<Vec<u8>, Arc<Intent>>,
+    /// The decision that the command asks for.
+    pub(crate) decision: Option<Decision>,
 }
 
 impl PartitionState {
@@ -79,6 +88,7 @@ impl PartitionState {
             mark_ms: 0,
             first_change: SequenceNumber(1),
             last_change: SequenceNumber(0),
+            last_delete: EntryNumber(0),
         };
         PartitionState {
             partition,
@@ -87,6 +97,7 @@ impl PartitionState {
             remembered: RememberedIds::default(),
             counts: BTreeMap::new(),
             cursors: Cursors::default(),
+            transactions: Transactions::default(),
         }
     }
 
@@ -173,7 +184,8 @@ impl PartitionState {
 
     /// The birth (milliseconds) below which ids should be forgotten now, because too many or too old ones are kept.
     pub fn mark_due(&self, now_ms: u64) -> Option<u64> {
-        self.remembered.mark_due(now_ms).filter(|mark_ms| *mark_ms > self.progress.mark_ms)
+        let due = self.remembered.mark_due(now_ms).max(self.transactions.mark_due(now_ms));
+        due.filter(|mark_ms| *mark_ms > self.progress.mark_ms)
     }
 
     /// The ranges of the family `Items` that hold the partition's rows.
@@ -190,7 +202,42 @@ impl PartitionState {
             progress: self.progress.clone(),
             description: self.description.clone(),
             counts: self.counts(),
+            intents: BTreeMap::new(),
+            decision: None,
         }
+    }
+
+    /// The same for a strong read, which must not miss what transactions have prepared or decided.
+    pub fn for_strong_read(&self, command: &Command) -> ReadState {
+        let mut state = self.for_reads();
+        match command {
+            Command::Get(get) => state.note_intents(&self.transactions, std::iter::once(&get.key)),
+            Command::TransactGet(get) => {
+                state.note_intents(&self.transactions, get.gets.iter().map(|get| &get.key));
+            }
+            Command::Decision { transaction } => {
+                let aborted = self.transactions.is_aborted(*transaction).then_some(Decision::Aborted);
+                let committed = self.transactions.committed(*transaction);
+                state.decision = committed.map(|committed| Decision::Committed(committed.clone())).or(aborted);
+            }
+            _ => {}
+        }
+        state
+    }
+
+    /// What waits here for the end of a transaction, the oldest first, at most so many of each kind.
+    pub fn unfinished_transactions(&self, at_most: usize) -> Vec<Unfinished> {
+        self.transactions.unfinished(self.progress.table, at_most)
+    }
+
+    /// Whether no transaction waits here for its end.
+    pub fn is_settled(&self) -> bool {
+        self.transactions.is_settled()
+    }
+
+    /// Request tokens that were decided before this millisecond should be forgotten now.
+    pub fn requests_due(&self, now_ms: u64) -> Option<u64> {
+        self.transactions.requests_due(now_ms)
     }
 
     /// What the command of that id was answered, if it is remembered.
@@ -208,6 +255,17 @@ impl PartitionState {
     }
 }
 
+impl ReadState {
+    fn note_intents<'k>(&mut self, transactions: &Transactions, keys: impl Iterator<Item = &'k Key>) {
+        let Some(table) = self.description.clone().filter(|_| transactions.has_intents()) else { return };
+        for row_key in keys.map(|key| item_row_key(&table, key)) {
+            if let Some(intent) = transactions.intent(&row_key) {
+                self.intents.insert(row_key, intent.clone());
+            }
+        }
+    }
+}
+
 /// A state whose rows are being read.
 #[derive(Default)]
 struct Loading {
@@ -216,6 +274,7 @@ struct Loading {
     remembered: RememberedIds,
     counts: BTreeMap<IndexNumber, IndexCount>,
     cursors: Cursors,
+    transactions: Transactions,
 }
 
 impl Loading {
@@ -235,13 +294,15 @@ impl Loading {
                 let mark_ms = self.progress.as_ref().map_or(0, |progress| progress.mark_ms);
                 self.remembered.load_row(entry, decoded(value)?, mark_ms);
             }
+            StateKey::Transactions(row) => self.transactions.load_row(row, value)?,
         }
         Ok(())
     }
 
     fn finish(self, partition: PartitionId) -> Result<Option<PartitionState>, ReadError> {
         let others = self.description.is_some()
-            || !(self.cursors.is_empty() && self.counts.is_empty() && self.remembered.is_empty());
+            || !(self.cursors.is_empty() && self.counts.is_empty() && self.remembered.is_empty())
+            || !self.transactions.is_empty();
         match self.progress {
             None if others => Err(ReadError::damaged("partition state", "the row of its progress is missing")),
             None => Ok(None),
@@ -252,6 +313,7 @@ impl Loading {
                 remembered: self.remembered,
                 counts: self.counts,
                 cursors: self.cursors,
+                transactions: self.transactions,
             })),
         }
     }

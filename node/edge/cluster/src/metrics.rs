@@ -12,6 +12,7 @@ pub struct Metrics {
     pub(crate) moves_begun: Counter,
     pub(crate) moves_failed: Counter,
     pub(crate) replicas: Gauge,
+    pub(crate) transactions_recovered: Counter,
 }
 
 impl Metrics {
@@ -23,6 +24,7 @@ impl Metrics {
             moves_begun: Counter::default(),
             moves_failed: Counter::default(),
             replicas: Gauge::default(),
+            transactions_recovered: Counter::default(),
         };
         let registry = registry.sub_registry_with_prefix("stator_cluster");
         registry.register("commands_forwarded", "Commands sent on to another node", metrics.forwarded.clone());
@@ -35,6 +37,11 @@ impl Metrics {
         );
         registry.register("moves_failed", "Changes of members or leaders that failed", metrics.moves_failed.clone());
         registry.register("replicas", "Replicas on this node, the catalog's apart", metrics.replicas.clone());
+        registry.register(
+            "transactions_recovered",
+            "Transactions brought to their end by the leader of a partition, as their coordinator was gone or slow",
+            metrics.transactions_recovered.clone(),
+        );
         metrics
     }
 }

@@ -14,13 +14,14 @@ use crate::{
     reporting::{CatalogHandler, ReplicaDigest, digests, report},
     router::Router,
     settings::Settings,
+    transactions::Recovery,
 };
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
 use stator_catalog::{Catalog, CatalogRefusal, Change, ClusterIdentity, FIRST_NODE, FIRST_REPLICA, NodeStart, Outcome};
 use stator_consensus::{ConsensusError, Failure, Groups, Wakefulness};
 use stator_environment::{BoxFuture, DiskError, Environment, Network, RaftLog, Rows, Service, Task};
-use stator_item::{NodeId, TableId};
+use stator_item::{NodeId, PartitionId, TableId};
 use stator_partition::insights::Contributor;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -144,6 +145,7 @@ impl Node {
         self.spawn("leftovers", Box::pin(remove_leftovers(self.host.clone())));
         self.spawn("heartbeats", Box::pin(self.heartbeats.clone().run()));
         self.spawn("tables", Box::pin(lifecycle.run()));
+        self.spawn("transactions", Box::pin(Arc::new(Recovery::new(self.router.clone())).run()));
         self.spawn("placement", Box::pin(self.placement.clone().run()));
     }
 
@@ -269,6 +271,13 @@ impl Node {
             return Some(self.host.insights(table));
         }
         self.placement.insights(node, table).await
+    }
+
+    /// The partitions whose replicas here, as applied, wait for the end of a transaction.
+    pub fn unfinished_transactions(&self) -> Vec<PartitionId> {
+        let replicas = self.host.replicas.read();
+        let waiting = replicas.iter().filter(|(_, hosted)| !hosted.replica.unfinished_transactions(1).is_empty());
+        waiting.map(|(partition, _)| *partition).collect()
     }
 
     /// What the replicas on this node hold now. Reads all of them.

@@ -176,6 +176,11 @@ impl Group {
         self.0.look(|metrics| MembershipRecord::of(&metrics.membership_config).members()).unwrap_or_default()
     }
 
+    /// The group does not fall asleep for as long as if something had been proposed now. One that sleeps is not woken.
+    pub fn keep_awake(&self) {
+        self.0.sleep.used(self.0.node.now());
+    }
+
     pub fn wakefulness(&self) -> Wakefulness {
         match self.0.sleep.is_asleep() {
             false => Wakefulness::Awake,

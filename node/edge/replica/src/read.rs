@@ -1,7 +1,7 @@
 //! Reads: strong ones on the leader, under its lease or after asking a quorum; eventual ones on any replica that keeps up.
 
 use crate::{
-    request::Request,
+    request::{Consistency, Request},
     rows::{LiveRows, ViewedRows},
     shared::Shared,
 };
@@ -72,7 +72,11 @@ fn state_for(shared: &Shared, request: &Request, state: &PartitionState) -> Resu
     if request.deadline <= shared.environment.clock.elapsed() {
         return Err(Refusal::DeadlinePassed);
     }
-    Ok(state.for_reads())
+    Ok(match request.consistency {
+        Consistency::Strong => state.for_strong_read(&request.command),
+        // Rows as applied.
+        Consistency::Eventual => state.for_reads(),
+    })
 }
 
 /// Sees all that was acknowledged before the call. The lease is looked at after the request arrived and before rows are read: had
