@@ -162,11 +162,9 @@ impl Workload for Bank {
                 }
                 (
                     Operation::Get { .. } | Operation::Update { .. },
-                    Some(Answer::Item(seen) | Answer::Written(seen)),
-                ) => {
-                    if seen.as_ref().and_then(|item| number(item, "n")).is_some_and(|balance| balance < 0) {
-                        judgement.violate("no account is in debt", format!("{seen:?}"), vec![at]);
-                    }
+                    Some(Answer::Item(Some(seen)) | Answer::Written(Some(seen))),
+                ) if number(seen, "n").is_some_and(|balance| balance < 0) => {
+                    judgement.violate("no account is in debt", format!("{seen:?}"), vec![at]);
                 }
                 _ => {}
             }
