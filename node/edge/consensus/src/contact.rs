@@ -217,7 +217,8 @@ async fn ask(replica: &Replica, vote: VoteRecord, last: LogPosition, to: Replica
 pub(crate) fn answer(replica: &Replica, running: &Running, vote: VoteRecord, last: LogPosition) -> Response {
     let (leads, stands_there) = running.look(|metrics| {
         let there = VoteRecord::of(&metrics.vote) == vote && sleep::stands_at(metrics, last);
-        (leadership(replica.id, metrics).leads, there)
+        // Who hands over is heard no more: if nobody takes over, the asker must stand.
+        (leadership(replica.id, metrics).leads && !replica.hands_over(metrics.current_term), there)
     });
     if !leads {
         return Response::NotLeading;

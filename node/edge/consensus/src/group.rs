@@ -15,11 +15,7 @@ use openraft::{
 };
 use stator_item::{PartitionId, ReplicaId};
 use stator_mutants::Mutant;
-use std::{
-    future::Future,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 use tokio::sync::{oneshot, watch};
 
 /// A handle to a replica that runs. Cheap to clone; dropping it stops nothing: see [`close`](Group::close).
@@ -117,7 +113,7 @@ impl Group {
             if metrics.state != ServerState::Leader
                 || applied_of(metrics).is_none_or(|applied| applied.term != term)
                     && !stator_mutants::is(Mutant::ReadBeforeOwnTerm)
-                || replica.transfer_term.load(Ordering::SeqCst) == term && !stator_mutants::is(Mutant::LeaseInTransfer)
+                || replica.hands_over(term) && !stator_mutants::is(Mutant::LeaseInTransfer)
             {
                 return None;
             }

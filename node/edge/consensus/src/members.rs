@@ -4,7 +4,7 @@ use crate::{
     ConsensusError, Member,
     encoding::{VoteRecord, decode, encode},
     raft_types::{MembershipRecord, Types, member},
-    replica::{Replica, Running, fatal_error, leader_of, leadership},
+    replica::{Replica, Running, applied_of, fatal_error, leader_of, leadership},
     sleep,
     wire::{Request, RequestBody, Response},
 };
@@ -171,12 +171,14 @@ pub(crate) async fn transfer(replica: &Arc<Replica>, to: ReplicaId) -> Result<()
     }
 }
 
-/// Whether the voter `to` answers, and may stand for election: it may have started just now.
+/// Whether the voter `to` answers, and can take over: it may have started just now.
 async fn may_stand(replica: &Replica, running: &Running, to: ReplicaId) -> bool {
-    let (node, vote) =
-        running.look(|metrics| (metrics.membership_config.get_node(&to.0).copied(), VoteRecord::of(&metrics.vote)));
+    let (node, vote, last) = running.look(|metrics| {
+        let node = metrics.membership_config.get_node(&to.0).copied();
+        (node, VoteRecord::of(&metrics.vote), applied_of(metrics))
+    });
     let Some(node) = node else { return false };
-    let request = Request { to: to.0, vote, body: RequestBody::MayStand };
+    let request = Request { to: to.0, vote, body: RequestBody::MayStand { last } };
     let answer =
         replica.node.call(NodeId(node), Service::Raft, encode(&request), replica.node.settings.message_deadline());
     answer.await.is_ok_and(|answer| decode(&answer, "an answer") == Ok(Response::MayStand))

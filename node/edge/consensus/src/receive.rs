@@ -110,9 +110,13 @@ async fn answer_running(
             let request = VoteRequest::new(vote, last.map(log_id));
             running.raft.pre_vote(request).await.map(voted).map_err(|error| error.to_string())
         }
-        RequestBody::MayStand => {
+        RequestBody::MayStand { last } => {
             refuse_early_votes(replica)?;
-            Ok(Response::MayStand)
+            // openraft refuses a transfer until its core itself has written the end of the log: what was there when it started counts
+            // for nothing.
+            let written = running.raft.watch_log_progress().get().and_then(|point| point.last_log_id);
+            let is_ready = written.as_ref().map(position) >= last;
+            Ok(if is_ready { Response::MayStand } else { Response::TransferRefused })
         }
         RequestBody::Transfer { target, last } => {
             refuse_early_votes(replica)?;

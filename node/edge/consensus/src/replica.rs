@@ -81,7 +81,7 @@ pub(crate) struct Replica {
     votes_from: Mutex<Duration>,
     /// The last term in which a transfer was tried. A vote for the new leader may be under way for as long as that term lasts, and
     /// such votes ignore the no-vote time: so there is no lease in that term any more.
-    pub(crate) transfer_term: AtomicU64,
+    transfer_term: AtomicU64,
     pub(crate) sleep: SleepState,
     pub(crate) contact: Contact,
     /// A follower can only be helped by a snapshot: purge the log so far that it gets one.
@@ -373,6 +373,11 @@ impl Replica {
 
     pub(crate) fn record_transfer(&self, term: u64) {
         self.transfer_term.fetch_max(term, Ordering::SeqCst);
+    }
+
+    /// Whether this replica, as the leader of that term, hands over. It sends no more heartbeats then, and never takes that back.
+    pub(crate) fn hands_over(&self, term: u64) -> bool {
+        self.transfer_term.load(Ordering::SeqCst) == term
     }
 }
 

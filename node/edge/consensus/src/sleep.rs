@@ -158,8 +158,8 @@ struct Plan {
 
 /// What to tell the followers, if this replica leads and nothing at all is left to do in its group.
 fn plan(replica: &Replica, metrics: &RaftMetrics<Types>) -> Option<Plan> {
-    // A leader that hands over sends no more heartbeats; if nobody takes over, its followers must be awake to elect somebody.
-    let hands_over = replica.transfer_term.load(Ordering::SeqCst) == metrics.current_term;
+    // If nobody takes over, the followers must be awake to elect somebody.
+    let hands_over = replica.hands_over(metrics.current_term);
     if !leadership(replica.id, metrics).leads || stands_open(metrics) || hands_over {
         return None;
     }

@@ -31,8 +31,11 @@ pub(crate) enum RequestBody {
     PreVote {
         last: Option<LogPosition>,
     },
-    /// May you stand for election? Asked before a transfer, which cannot be taken back.
-    MayStand,
+    /// May you stand for election, as one who knows that it has the log up to `last`? Asked before a transfer, which cannot be taken
+    /// back.
+    MayStand {
+        last: Option<LogPosition>,
+    },
     /// `target` is to stand for election now; all others may vote for it.
     Transfer {
         target: u64,

@@ -1,7 +1,7 @@
 //! Quiet groups.
 
-use crate::world::{DEADLINE, World, node, payload, settings, simulate, wait};
-use stator_consensus::{ProposeError, Settings, Wakefulness};
+use crate::world::{DEADLINE, World, node, payload, replica, settings, simulate, wait};
+use stator_consensus::{ConsensusError, ProposeError, Settings, Wakefulness};
 use std::time::Duration;
 
 fn sleepy() -> Settings {
@@ -121,6 +121,21 @@ fn a_dormant_follower_wakes_by_an_append() {
         assert!(followers.iter().all(|number| world.group(*number).wakefulness() == Wakefulness::Awake));
         assert_eq!(world.leadership(leader), before, "no election");
         followers_dormant(&world, leader).await;
+    });
+}
+
+#[test]
+fn a_transfer_to_a_follower_that_was_dormant_waits_for_an_entry() {
+    simulate(11, async {
+        let (world, leader) = World::cluster(11, drowsy(), 3).await;
+        world.group(leader).propose(payload(1)).await.expect("committed");
+        let to = followers_dormant(&world, leader).await[0];
+        let refused = world.group(leader).transfer(replica(to), DEADLINE).await;
+        assert!(matches!(refused, Err(ConsensusError::Refused(_))), "{refused:?}");
+        world.group(leader).read_index(DEADLINE).await.expect("it leads on");
+        world.group(leader).propose(payload(2)).await.expect("committed");
+        world.applied([to], 2).await;
+        world.group(leader).transfer(replica(to), DEADLINE).await.expect("handed over");
     });
 }
 
