@@ -142,13 +142,17 @@ def one_node(folder):
 
 
 def three_nodes(folder):
-    """`stator start` three times, the second and third with `--join`: credentials required."""
-    ports = free_ports(6)
+    return started_nodes(folder, 3)
+
+
+def started_nodes(folder, count):
+    """`stator start` so many times, from the second on with `--join`: credentials required."""
+    ports = free_ports(2 * count)
     nodes = []
-    for number, (port, peer_port) in enumerate(zip(ports[:3], ports[3:])):
+    for number, (port, peer_port) in enumerate(zip(ports[:count], ports[count:])):
         data = folder / f"node-{number}"
         listening = ["--listen", f"127.0.0.1:{port}", "--peer-listen", f"127.0.0.1:{peer_port}"]
-        joining = ["--join", f"127.0.0.1:{ports[3]}"] if number else []
+        joining = ["--join", f"127.0.0.1:{ports[count]}"] if number else []
         arguments = ["start", "--data", str(data), "--memory", "512MiB", *listening, *joining]
         nodes.append(Node(arguments, port, folder / f"node-{number}.log", data))
     return Cluster(nodes, ROOT_KEY, ROOT_SECRET)
@@ -161,8 +165,8 @@ def start(cluster, seconds_max=READY_SECONDS_MAX):
             node.start()
         for node in cluster.nodes:
             node.wait_ready(seconds_max)
-        if len(cluster.nodes) == 3:
-            wait_until(lambda: knows_all_nodes(cluster), what="a cluster of three nodes")
+        if len(cluster.nodes) > 1:
+            wait_until(lambda: knows_all_nodes(cluster), what="a cluster of all nodes")
     except BaseException:
         cluster.kill()
         raise

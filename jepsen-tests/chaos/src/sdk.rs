@@ -5,15 +5,16 @@ use aws_sdk_dynamodb::{
     config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
     types::{
-        AttributeDefinition, AttributeValue, BillingMode, CreateGlobalSecondaryIndexAction,
-        DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType,
-        LocalSecondaryIndex, Projection, ProjectionType, ReturnValue, ScalarAttributeType, TableDescription,
+        AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, CreateGlobalSecondaryIndexAction, Delete,
+        DeleteGlobalSecondaryIndexAction, Get, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, KeySchemaElement,
+        KeyType, LocalSecondaryIndex, Projection, ProjectionType, Put, ReturnValue, ScalarAttributeType,
+        TableDescription, TransactGetItem, TransactWriteItem, Update,
     },
 };
 use stator_client::{Endpoints, sdk::Spread};
 use stator_workloads::client::{
     ADDED_INDEX, Answer, BoxFuture, Client, Consistency, Expression, Failure, GLOBAL_INDEX, Item, LOCAL_INDEX,
-    Operation, Outcome, PageOf, Shape, TableStatus, Value,
+    Operation, Outcome, PageOf, Shape, TableStatus, TransactItem, Value,
 };
 use std::{collections::HashMap, error::Error as StdError, fmt::Debug, time::Duration};
 
@@ -83,6 +84,34 @@ impl SdkClient {
             }
             Operation::Page { table, of, consistency, limit, after } => {
                 self.page(table, of, consistency == Consistency::Strong, limit, after).await
+            }
+            Operation::TransactWrite { writes, token } => {
+                let writes = writes.into_iter().map(transact_item).collect();
+                let request = self.client.transact_write_items().set_transact_items(Some(writes));
+                let reply = request.set_client_request_token(token).send().await;
+                match reply {
+                    Err(error) => {
+                        cancelled(&error).map_or_else(|| failed(&error), |codes| Ok(Answer::Cancelled(codes)))
+                    }
+                    Ok(_) => Ok(Answer::Written(None)),
+                }
+            }
+            Operation::TransactGet { gets } => {
+                let get = |(table, key): (String, Item)| {
+                    let get = Get::builder().table_name(table).set_key(Some(sent(&key)));
+                    TransactGetItem::builder().get(get.build().expect("table and key are there")).build()
+                };
+                let gets = gets.into_iter().map(get).collect();
+                match self.client.transact_get_items().set_transact_items(Some(gets)).send().await {
+                    Err(error) => {
+                        cancelled(&error).map_or_else(|| failed(&error), |codes| Ok(Answer::Cancelled(codes)))
+                    }
+                    Ok(reply) => {
+                        let responses = reply.responses.unwrap_or_default();
+                        let items = responses.iter().map(|response| response.item.as_ref().map(received).transpose());
+                        items.collect::<Result<_, _>>().map(Answer::Items).map_err(Failure::Absurd)
+                    }
+                }
             }
             Operation::CreateTable { table, shape } => self.create_table(table, shape).await,
             Operation::DescribeTable { table } => {
@@ -182,6 +211,48 @@ impl Client for SdkClient {
     }
 }
 
+fn transact_item(write: TransactItem) -> TransactWriteItem {
+    let both = "table and key are there";
+    let builder = TransactWriteItem::builder();
+    match write {
+        TransactItem::Put { table, item, condition } => {
+            let put = Put::builder().table_name(table).set_item(Some(sent(&item)));
+            let put = put.set_condition_expression(condition.as_ref().map(|condition| condition.text.clone()));
+            let put = put.set_expression_attribute_values(values(&condition.iter().collect::<Vec<_>>()));
+            builder.put(put.build().expect(both))
+        }
+        TransactItem::Update { table, key, update, condition } => {
+            let change = Update::builder().table_name(table).set_key(Some(sent(&key))).update_expression(&update.text);
+            let change = change.set_condition_expression(condition.as_ref().map(|condition| condition.text.clone()));
+            let expressions: Vec<&Expression> = [&update].into_iter().chain(&condition).collect();
+            builder.update(change.set_expression_attribute_values(values(&expressions)).build().expect(both))
+        }
+        TransactItem::Delete { table, key, condition } => {
+            let delete = Delete::builder().table_name(table).set_key(Some(sent(&key)));
+            let delete = delete.set_condition_expression(condition.as_ref().map(|condition| condition.text.clone()));
+            let delete = delete.set_expression_attribute_values(values(&condition.iter().collect::<Vec<_>>()));
+            builder.delete(delete.build().expect(both))
+        }
+        TransactItem::Check { table, key, condition } => {
+            let check = ConditionCheck::builder().table_name(table).set_key(Some(sent(&key)));
+            let check = check.condition_expression(&condition.text);
+            builder.condition_check(check.set_expression_attribute_values(values(&[&condition])).build().expect(both))
+        }
+    }
+    .build()
+}
+
+/// The codes of a cancelled transaction's reasons; `None`: it failed otherwise.
+fn cancelled<E: ProvideErrorMetadata + StdError + Send + Sync + 'static>(error: &SdkError<E>) -> Option<Vec<String>> {
+    let SdkError::ServiceError(service) = error else { return None };
+    if service.err().code() != Some("TransactionCanceledException") {
+        return None;
+    }
+    // In the message's brackets, for writes and reads alike.
+    let (_, codes) = service.err().message()?.rsplit_once('[')?;
+    Some(codes.trim_end_matches(']').split(", ").map(str::to_owned).collect())
+}
+
 fn key_element(name: &str, kind: KeyType) -> KeySchemaElement {
     KeySchemaElement::builder().attribute_name(name).key_type(kind).build().expect("both members are there")
 }
@@ -207,6 +278,8 @@ fn failed<E: ProvideErrorMetadata + StdError + Debug + Send + Sync + 'static>(er
     let said = format!("{code}: {}", service.err().message().unwrap_or_default());
     match code {
         "ConditionalCheckFailedException" => Ok(Answer::ConditionFailed),
+        "TransactionConflictException" => Ok(Answer::Conflict),
+        "TransactionInProgressException" => Err(Failure::Unknown(said)),
         "ResourceNotFoundException" => Ok(Answer::NoSuchTable),
         "ResourceInUseException" => Ok(Answer::TableInUse),
         "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded" => {

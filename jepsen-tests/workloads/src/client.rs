@@ -120,6 +120,26 @@ pub enum PageOf {
     Index { index: String },
 }
 
+/// One item of a transaction. Placeholders of a condition must differ from the update's.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TransactItem {
+    Put { table: String, item: Item, condition: Option<Expression> },
+    Update { table: String, key: Item, update: Expression, condition: Option<Expression> },
+    Delete { table: String, key: Item, condition: Option<Expression> },
+    Check { table: String, key: Item, condition: Expression },
+}
+
+impl TransactItem {
+    pub fn table(&self) -> &str {
+        match self {
+            TransactItem::Put { table, .. }
+            | TransactItem::Update { table, .. }
+            | TransactItem::Delete { table, .. }
+            | TransactItem::Check { table, .. } => table,
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Operation {
     /// GetItem.
@@ -155,6 +175,15 @@ pub enum Operation {
         limit: Option<u32>,
         after: Option<Item>,
     },
+    /// TransactWriteItems. With a request token it can be tried again.
+    TransactWrite {
+        writes: Vec<TransactItem>,
+        token: Option<String>,
+    },
+    /// TransactGetItems: tables and keys.
+    TransactGet {
+        gets: Vec<(String, Item)>,
+    },
     /// CreateTable, on demand.
     CreateTable {
         table: String,
@@ -178,11 +207,20 @@ pub enum Operation {
 impl Operation {
     /// Whether it can change anything.
     pub fn is_write(&self) -> bool {
-        !matches!(self, Operation::Get { .. } | Operation::Page { .. } | Operation::DescribeTable { .. })
+        !matches!(
+            self,
+            Operation::Get { .. }
+                | Operation::Page { .. }
+                | Operation::TransactGet { .. }
+                | Operation::DescribeTable { .. }
+        )
     }
 
+    /// Of a transaction the first item's.
     pub fn table(&self) -> &str {
         match self {
+            Operation::TransactWrite { writes, .. } => writes.first().map(TransactItem::table).unwrap_or_default(),
+            Operation::TransactGet { gets } => gets.first().map(|(table, _)| table.as_str()).unwrap_or_default(),
             Operation::Get { table, .. }
             | Operation::Put { table, .. }
             | Operation::Update { table, .. }
@@ -215,6 +253,12 @@ pub enum Answer {
     Written(Option<Item>),
     /// `ConditionalCheckFailedException`.
     ConditionFailed,
+    /// A TransactGet.
+    Items(Vec<Option<Item>>),
+    /// `TransactionCanceledException`, with the code of each reason.
+    Cancelled(Vec<String>),
+    /// `TransactionConflictException`.
+    Conflict,
     Page {
         items: Vec<Item>,
         /// `LastEvaluatedKey`.

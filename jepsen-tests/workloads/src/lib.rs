@@ -4,6 +4,7 @@
 //! [`workload`] tells how an instrument runs them.
 
 pub mod append;
+pub mod bank;
 pub mod client;
 pub mod counter;
 pub mod eventual;
@@ -18,18 +19,31 @@ pub mod sign_up;
 pub mod tables;
 #[cfg(test)]
 mod testing;
+pub mod transact_append;
 pub mod workload;
 
 pub use client::{
-    Answer, BoxFuture, Client, Consistency, Expression, Failure, Item, Operation, Outcome, PageOf, Shape, Value,
+    Answer, BoxFuture, Client, Consistency, Expression, Failure, Item, Operation, Outcome, PageOf, Shape, TransactItem,
+    Value,
 };
 pub use history::{Counts, Event, History, Line};
 pub use judging::judge;
 pub use workload::{Judgement, Session, Surroundings, Violation, Workload, make_tables};
 
 /// Names of all workloads.
-pub const NAMES: [&str; 9] =
-    ["register", "counter", "append", "unique", "set", "local-index", "tables", "eventual", "global-index"];
+pub const NAMES: [&str; 11] = [
+    "register",
+    "counter",
+    "append",
+    "unique",
+    "set",
+    "local-index",
+    "tables",
+    "eventual",
+    "bank",
+    "transact-append",
+    "global-index",
+];
 
 /// A workload by its name. Its tables' names begin with `prefix`, so that several runs can share an endpoint.
 pub fn by_name(name: &str, prefix: &str) -> Option<Box<dyn Workload>> {
@@ -44,6 +58,8 @@ pub fn by_name(name: &str, prefix: &str) -> Option<Box<dyn Workload>> {
         "tables" => Box::new(tables::Tables::new(table)),
         "global-index" => Box::new(global_index::GlobalIndexes::new(table)),
         "eventual" => Box::new(eventual::Eventual::new(table)),
+        "bank" => Box::new(bank::Bank::new(&table)),
+        "transact-append" => Box::new(transact_append::TransactAppends::new(&table)),
         _ => return None,
     })
 }

@@ -41,6 +41,18 @@ struct Endpoint {
     handlers: BTreeMap<u8, Arc<dyn Handler>>,
 }
 
+/// A moment in the life of a message between two nodes, for tests that break something exactly then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// It is there, and not looked at yet.
+    Arrived,
+    /// It is dealt with, and the answer is not on its way yet.
+    Answered,
+}
+
+/// Is told of every moment of a message: sender, receiver, service.
+pub type Watch = Arc<dyn Fn(NodeId, NodeId, Service, Moment) + Send + Sync>;
+
 /// The wires between all nodes.
 pub struct Wires {
     world: Arc<World>,
@@ -49,6 +61,7 @@ pub struct Wires {
     cuts: Mutex<BTreeSet<(NodeId, NodeId)>>,
     endpoints: Mutex<BTreeMap<NodeId, Endpoint>>,
     dropped: Mutex<u64>,
+    watch: Mutex<Option<Watch>>,
 }
 
 impl Wires {
@@ -59,6 +72,7 @@ impl Wires {
             cuts: Mutex::new(BTreeSet::new()),
             endpoints: Mutex::new(BTreeMap::new()),
             dropped: Mutex::new(0),
+            watch: Mutex::default(),
         })
     }
 
@@ -92,6 +106,18 @@ impl Wires {
     /// Messages that cuts and losses have swallowed: a fault that swallowed none had no effect.
     pub fn dropped(&self) -> u64 {
         *self.dropped.lock()
+    }
+
+    /// From now on every moment of a message is told; `None`: no more.
+    pub fn watch(&self, watch: Option<Watch>) {
+        *self.watch.lock() = watch;
+    }
+
+    fn tell(&self, from: NodeId, to: NodeId, service: Service, moment: Moment) {
+        let watch = self.watch.lock().clone();
+        if let Some(watch) = watch {
+            watch(from, to, service, moment);
+        }
     }
 
     /// Carries one message over one wire; `false`: it never arrives.
@@ -156,6 +182,7 @@ impl Network for Plug {
                 if from != to && !wires.carry(from, to).await {
                     return std::future::pending().await;
                 }
+                wires.tell(from, to, service, Moment::Arrived);
                 let weather = wires.weather.lock().clone();
                 // Streams do not double what clients wait for; Raft has to bear it.
                 let may_double = from != to && service != Service::Forward;
@@ -169,6 +196,7 @@ impl Network for Plug {
                 let Ok(answer) = answered.await else {
                     return Err(NetworkError::Unreachable(to, "connection reset".to_owned()));
                 };
+                wires.tell(from, to, service, Moment::Answered);
                 if from != to && !wires.carry(to, from).await {
                     return std::future::pending().await;
                 }

@@ -215,6 +215,13 @@ async fn work(running: Arc<Running>, session: Session, world: Arc<World>, over: 
     }
 }
 
+/// Partitions that wait for the end of a transaction, on any node.
+fn unfinished(cluster: &Cluster) -> Vec<String> {
+    let nodes = cluster.nodes().into_iter().filter_map(|id| Some((id, cluster.node(id)?)));
+    let waiting = nodes.map(|(id, node)| (id, node.unfinished_transactions()));
+    waiting.filter(|(_, partitions)| !partitions.is_empty()).map(|(id, p)| format!("node {id}: {p:?}")).collect()
+}
+
 /// When all is healed, everything acknowledged can be read, and replicas are the same.
 async fn settle(cluster: &Arc<Cluster>, workloads: &[Arc<Running>]) -> Result<(), String> {
     let world = &cluster.world;
@@ -235,12 +242,16 @@ async fn settle(cluster: &Arc<Cluster>, workloads: &[Arc<Running>]) -> Result<()
     }
     let settled_by = world.now() + HEALED_WITHIN;
     loop {
-        let differences = differences(cluster);
-        if differences.is_empty() {
+        let (differences, unfinished) = (differences(cluster), unfinished(cluster));
+        if differences.is_empty() && unfinished.is_empty() {
             return Ok(());
         }
         if world.now() > settled_by {
-            return Err(format!("replicas differ: {}\n{}", differences.join("; "), standing(cluster).await));
+            let standing = standing(cluster).await;
+            return Err(match differences.is_empty() {
+                true => format!("transactions have no end: {}\n{standing}", unfinished.join("; ")),
+                false => format!("replicas differ: {}\n{standing}", differences.join("; ")),
+            });
         }
         // A node whose disk failed last may have stopped only now. And a replica that starts hears what it missed when its group wakes.
         heal(cluster);

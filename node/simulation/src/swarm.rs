@@ -60,6 +60,9 @@ fn vary(dice: &mut Dice, settings: &AllSettings) -> AllSettings {
     }
     if dice.chance(500) {
         varied.consensus.sleep_after_ms = Some(500 + dice.below(2_000));
+        // Twice the no-vote time is the least.
+        varied.consensus.dormant_after_ms = Some(2_500 + dice.below(3_000));
+        varied.consensus.awake_for_turns_max = 1 + dice.below(20) as usize;
     }
     if dice.chance(500) {
         varied.replica.entries_in_flight_max = 2 + dice.below(7) as usize;
@@ -71,5 +74,7 @@ fn vary(dice: &mut Dice, settings: &AllSettings) -> AllSettings {
     if dice.chance(200) {
         varied.replica.mailbox_commands_max = 1 + dice.below(3) as usize;
     }
+    // Coordinators are taken for dead while they work, or only after seconds.
+    varied.cluster.transaction_old_after = dice.between(Duration::from_millis(20), Duration::from_secs(3));
     varied
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 use stator_api::Operation as Api;
 use stator_workloads::{
-    Answer, Consistency, Expression, Item, Operation, Outcome, PageOf, Shape, Value,
+    Answer, Consistency, Expression, Item, Operation, Outcome, PageOf, Shape, TransactItem, Value,
     client::{ADDED_INDEX, Failure, GLOBAL_INDEX, LOCAL_INDEX, TableStatus},
 };
 
@@ -37,6 +37,17 @@ pub fn request(operation: &Operation) -> (Api, Vec<u8>) {
             }
             (page_of(of, &mut body), body)
         }
+        Operation::TransactWrite { writes, token } => {
+            let mut body = json!({"TransactItems": writes.iter().map(transact_item).collect::<Vec<_>>()});
+            if let Some(token) = token {
+                body["ClientRequestToken"] = json!(token);
+            }
+            (Api::TransactWriteItems, body)
+        }
+        Operation::TransactGet { gets } => {
+            let get = |(table, key): &(String, Item)| json!({"Get": {"TableName": table, "Key": item(key)}});
+            (Api::TransactGetItems, json!({"TransactItems": gets.iter().map(get).collect::<Vec<_>>()}))
+        }
         Operation::CreateTable { table, shape } => (Api::CreateTable, create_table(table, *shape)),
         Operation::DescribeTable { table } => (Api::DescribeTable, json!({"TableName": table})),
         Operation::DeleteTable { table } => (Api::DeleteTable, json!({"TableName": table})),
@@ -58,6 +69,28 @@ pub fn request(operation: &Operation) -> (Api, Vec<u8>) {
         }
     };
     (api, body.to_string().into_bytes())
+}
+
+fn transact_item(write: &TransactItem) -> Json {
+    let (name, body) = match write {
+        TransactItem::Put { table, item: whole, condition } => {
+            let body = json!({"TableName": table, "Item": item(whole)});
+            ("Put", with_condition(body, condition.as_ref(), Map::new()))
+        }
+        TransactItem::Update { table, key, update, condition } => {
+            let body = json!({"TableName": table, "Key": item(key), "UpdateExpression": update.text});
+            ("Update", with_condition(body, condition.as_ref(), values(update)))
+        }
+        TransactItem::Delete { table, key, condition } => {
+            let body = json!({"TableName": table, "Key": item(key)});
+            ("Delete", with_condition(body, condition.as_ref(), Map::new()))
+        }
+        TransactItem::Check { table, key, condition } => {
+            let body = json!({"TableName": table, "Key": item(key)});
+            ("ConditionCheck", with_condition(body, Some(condition), Map::new()))
+        }
+    };
+    json!({name: body})
 }
 
 fn is_strong(consistency: Consistency) -> bool {
@@ -172,6 +205,11 @@ pub fn outcome(operation: &Operation, status: u16, body: &[u8]) -> Outcome {
             Ok(Answer::NoSuchIndex)
         }
         "ConditionalCheckFailedException" => Ok(Answer::ConditionFailed),
+        "TransactionCanceledException" => {
+            cancelled(&reply).map(Answer::Cancelled).ok_or_else(|| Failure::Absurd(format!("{operation:?}: {reply}")))
+        }
+        "TransactionConflictException" => Ok(Answer::Conflict),
+        "TransactionInProgressException" => Err(Failure::Unknown(reply.to_string())),
         "ResourceNotFoundException" => Ok(Answer::NoSuchTable),
         "ResourceInUseException" => Ok(Answer::TableInUse),
         "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded" => {
@@ -181,10 +219,19 @@ pub fn outcome(operation: &Operation, status: u16, body: &[u8]) -> Outcome {
     }
 }
 
+fn cancelled(reply: &Json) -> Option<Vec<String>> {
+    let reasons = reply["CancellationReasons"].as_array()?;
+    reasons.iter().map(|reason| Some(reason["Code"].as_str()?.to_owned())).collect()
+}
+
 fn answer(operation: &Operation, reply: &Json) -> Option<Answer> {
     Some(match operation {
         Operation::Get { .. } => Answer::Item(optional(&reply["Item"])?),
-        Operation::Put { .. } | Operation::Delete { .. } => Answer::Written(None),
+        Operation::Put { .. } | Operation::Delete { .. } | Operation::TransactWrite { .. } => Answer::Written(None),
+        Operation::TransactGet { .. } => {
+            let responses = reply["Responses"].as_array()?;
+            Answer::Items(responses.iter().map(|response| optional(&response["Item"])).collect::<Option<_>>()?)
+        }
         Operation::Update { .. } => Answer::Written(Some(read_item(&reply["Attributes"])?)),
         Operation::Page { .. } => Answer::Page {
             items: reply["Items"].as_array()?.iter().map(read_item).collect::<Option<_>>()?,

@@ -2,7 +2,7 @@
 //!
 //! Source: Amazon DynamoDB Developer Guide, "DynamoDB read and write operations" and "Local secondary indexes", "Global secondary indexes".
 
-use crate::operation::ReadConsistency;
+use crate::operation::{ReadConsistency, TableReference, Tables};
 use crate::reader::Members;
 use crate::render::Object;
 use stator_catalog::TableDescription;
@@ -54,6 +54,15 @@ impl Units {
     /// A write that leaves `new_bytes` where `old_bytes` were: the larger counts.
     pub fn of_write(old_bytes: u64, new_bytes: u64) -> Units {
         Units { halves: old_bytes.max(new_bytes).div_ceil(WRITE_UNIT_BYTES).max(1) * 2 }
+    }
+
+    /// A read of a transaction: it prepares and reads, which are two strong ones.
+    pub fn of_transaction_read(bytes: u64) -> Units {
+        Units { halves: Units::of_read(bytes, ReadConsistency::Strong).halves * 2 }
+    }
+
+    fn doubled(self) -> Units {
+        Units { halves: self.halves.saturating_mul(2) }
     }
 
     fn write(self, out: &mut Vec<u8>) {
@@ -120,25 +129,92 @@ impl Consumed {
         self.total().write(object.member("CapacityUnits"));
         if detail == CapacityDetail::Indexes {
             write_capacity(self.table, object.member("Table"));
-            if !self.indexes.is_empty() {
-                let mut indexes = Object::begin(object.member("LocalSecondaryIndexes"));
-                for (number, units) in &self.indexes {
-                    if let Some(index) = table.local_index_numbered(*number) {
-                        write_capacity(*units, indexes.member(&index.name));
-                    }
-                }
-                indexes.end();
-            }
-            if !self.global_indexes.is_empty() {
-                let mut indexes = Object::begin(object.member("GlobalSecondaryIndexes"));
-                for (id, units) in &self.global_indexes {
-                    if let Some(index) = table.global_index_by_id(*id) {
-                        write_capacity(*units, indexes.member(&index.name));
-                    }
-                }
-                indexes.end();
-            }
+            self.write_indexes(table, &mut object, write_capacity);
         }
+        object.end();
+    }
+
+    fn write_indexes(
+        &self,
+        table: &TableDescription,
+        object: &mut Object<'_>,
+        write_one: impl Fn(Units, &mut Vec<u8>),
+    ) {
+        if !self.indexes.is_empty() {
+            let mut indexes = Object::begin(object.member("LocalSecondaryIndexes"));
+            for (number, units) in &self.indexes {
+                if let Some(index) = table.local_index_numbered(*number) {
+                    write_one(*units, indexes.member(&index.name));
+                }
+            }
+            indexes.end();
+        }
+        if !self.global_indexes.is_empty() {
+            let mut indexes = Object::begin(object.member("GlobalSecondaryIndexes"));
+            for (id, units) in &self.global_indexes {
+                if let Some(index) = table.global_index_by_id(*id) {
+                    write_one(*units, indexes.member(&index.name));
+                }
+            }
+            indexes.end();
+        }
+    }
+}
+
+/// What a transaction consumes: the replies of transactions say so beside the sum.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    /// Reads, counted as those of transactions already.
+    Read,
+    /// Writes, counted as single ones: a transaction prepares and writes, which are two.
+    Write,
+}
+
+impl Side {
+    fn member(self) -> &'static str {
+        match self {
+            Side::Read => "ReadCapacityUnits",
+            Side::Write => "WriteCapacityUnits",
+        }
+    }
+
+    fn write(self, units: Units, object: &mut Object<'_>) {
+        let units = if self == Side::Write { units.doubled() } else { units };
+        units.write(object.member(self.member()));
+        units.write(object.member("CapacityUnits"));
+    }
+
+    /// `ConsumedCapacity` of a transaction: one for each table.
+    pub(crate) fn render(
+        self,
+        consumed: &[(&TableReference, Consumed)],
+        tables: &Tables,
+        detail: CapacityDetail,
+        out: &mut Vec<u8>,
+    ) {
+        out.push(b'[');
+        let known = consumed
+            .iter()
+            .filter_map(|(reference, consumed)| Some((reference, consumed, tables.get(&reference.name)?)));
+        for (place, (reference, consumed, table)) in known.enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            let mut object = Object::begin(out);
+            crate::render::string(&reference.given, object.member("TableName"));
+            self.write(consumed.total(), &mut object);
+            if detail == CapacityDetail::Indexes {
+                self.write_one(consumed.table, object.member("Table"));
+                consumed.write_indexes(table, &mut object, |units, out| self.write_one(units, out));
+            }
+            object.end();
+        }
+        out.push(b']');
+    }
+
+    fn write_one(self, units: Units, out: &mut Vec<u8>) {
+        let mut object = Object::begin(out);
+        self.write(units, &mut object);
         object.end();
     }
 }

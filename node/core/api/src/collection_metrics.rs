@@ -1,7 +1,7 @@
 //! `ItemCollectionMetrics`: which item collection a write met, and about how large it is.
 
 use crate::render::Object;
-use stator_catalog::KeySchema;
+use stator_catalog::{KeySchema, TableDescription};
 use stator_item::{Item, json::write_value_json};
 use std::io::Write as _;
 
@@ -19,6 +19,34 @@ pub(crate) fn write_json(item: &Item, schema: &KeySchema, collection_bytes: u64,
     write!(object.member("SizeEstimateRangeGB"), "[{lower}.0,{}.0]", lower + 1)
         .expect("writing to memory does not fail");
     object.end();
+}
+
+/// Each item collection of some writes, by one of its items, with its size as told last.
+pub(crate) fn last_of_each<'i>(
+    sized: impl Iterator<Item = (&'i Item, u64)>,
+    table: &TableDescription,
+) -> Vec<(&'i Item, u64)> {
+    let mut collections: Vec<(&Item, u64)> = Vec::new();
+    let hash_name = &table.key.hash.name;
+    for (item, bytes) in sized {
+        match collections.iter_mut().find(|(other, _)| other.get(hash_name) == item.get(hash_name)) {
+            Some((_, last)) => *last = bytes,
+            None => collections.push((item, bytes)),
+        }
+    }
+    collections
+}
+
+/// The objects of several collections.
+pub(crate) fn write_list(collections: &[(&Item, u64)], table: &TableDescription, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (place, (item, bytes)) in collections.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        write_json(item, &table.key, *bytes, out);
+    }
+    out.push(b']');
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use stator_catalog::{CatalogRefusal, TableStatus};
 use stator_expression::ExpressionError;
-use stator_partition::Refusal;
+use stator_partition::{
+    Refusal,
+    transaction::{CancellationReason, Cancelled},
+};
 
 /// Why a request is not answered with a result. Variants are DynamoDB's exceptions.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
@@ -23,6 +26,18 @@ pub enum ApiError {
     DuplicateItem { item: Option<Bytes> },
     #[error("the item collection is full")]
     CollectionFull,
+    /// Why each item of a transaction, in order, did not let it happen.
+    #[error("the transaction is cancelled")]
+    TransactionCanceled(Cancelled),
+    /// A single write met a transaction that is under way.
+    #[error("a transaction is under way on the item")]
+    TransactionConflict,
+    /// The request of this token is not done yet.
+    #[error("the request is under way")]
+    TransactionInProgress,
+    /// The request token came with another request before.
+    #[error("the request token was used for another request")]
+    IdempotentParameterMismatch,
     #[error("{0}")]
     ResourceNotFound(String),
     /// What operations on backups say where others say that a resource was not found.
@@ -91,7 +106,10 @@ impl ApiError {
 
     /// Whether a batch leaves the command unprocessed, for the client to send again, rather than failing.
     pub fn is_unprocessed(&self) -> bool {
-        matches!(self, ApiError::Throttled(_) | ApiError::Unavailable(_) | ApiError::Internal(_))
+        matches!(
+            self,
+            ApiError::Throttled(_) | ApiError::Unavailable(_) | ApiError::Internal(_) | ApiError::TransactionConflict
+        )
     }
 }
 
@@ -108,6 +126,13 @@ impl From<Refusal> for ApiError {
             Refusal::Invalid(text) => ApiError::Validation(text),
             Refusal::CollectionFull => ApiError::CollectionFull,
             Refusal::NoSuchTable => ApiError::no_such_table(),
+            Refusal::TransactionConflict => ApiError::TransactionConflict,
+            Refusal::Cancelled(reasons) => ApiError::TransactionCanceled(reasons),
+            Refusal::TokenMismatch => ApiError::IdempotentParameterMismatch,
+            Refusal::TransactionInProgress => ApiError::TransactionInProgress,
+            Refusal::TransactionTooLarge => ApiError::validation(TRANSACTION_TOO_LARGE),
+            // The coordinator's own affair.
+            Refusal::TooLargeForOne => ApiError::Internal(INTERNAL.into()),
             Refusal::Overloaded => ApiError::Throttled(
                 "The request was throttled as the partition has too much work waiting. Retry it after a while.".into(),
             ),
@@ -178,6 +203,13 @@ macro_rules! dynamodb {
 }
 
 const INTERNAL: &str = "Internal server error";
+const CONDITION_FAILED: &str = "The conditional request failed";
+const DUPLICATE: &str = "Duplicate primary key exists in table";
+const COLLECTION_FULL: &str = "Collection size exceeded.";
+const CONFLICT: &str = "Transaction is ongoing for the item";
+const THROTTLED: &str = "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling \
+                         your table or index so please try again shortly. If exceptions persist, check if you have a hot key.";
+const TRANSACTION_TOO_LARGE: &str = "The aggregate size of the items in the transaction exceeded the limit of 4 MB";
 const UNAVAILABLE: &str = "The service is currently unavailable or busy.";
 
 /// How the member with the text is spelled.
@@ -199,11 +231,13 @@ pub struct Wire {
     pub spelling: Spelling,
     /// `Item` of a failed condition, in the item encoding.
     pub item: Option<Bytes>,
+    /// `CancellationReasons` of a transaction.
+    pub reasons: Option<Cancelled>,
 }
 
 impl Wire {
     fn new(status: u16, type_name: &'static str, message: impl Into<String>) -> Wire {
-        Wire { status, type_name, message: Some(message.into()), spelling: Spelling::Lower, item: None }
+        Wire { status, type_name, message: Some(message.into()), spelling: Spelling::Lower, item: None, reasons: None }
     }
 
     /// The exception's name without its namespace, for metrics.
@@ -225,14 +259,63 @@ impl Wire {
             crate::render::string(message, out);
         }
         if let Some(item) = &self.item {
-            // An item that cannot be shown is left out: the error stands all the same.
-            let start = out.len();
-            out.extend_from_slice(b",\"Item\":");
-            if crate::render::item(item, out).is_err() {
-                out.truncate(start);
+            write_item(item, out);
+        }
+        if let Some(reasons) = &self.reasons {
+            out.extend_from_slice(b",\"CancellationReasons\":[");
+            for (place, reason) in reasons.iter().enumerate() {
+                out.extend_from_slice(if place > 0 { b",{\"Code\":\"" } else { b"{\"Code\":\"" });
+                out.extend_from_slice(reason_code(reason.as_ref()).as_bytes());
+                out.push(b'"');
+                if let Some(message) = reason.as_ref().map(reason_message) {
+                    out.extend_from_slice(b",\"Message\":");
+                    crate::render::string(message, out);
+                }
+                if let Some(
+                    CancellationReason::ConditionFailed { old_item: Some(item) }
+                    | CancellationReason::Duplicate { old_item: Some(item) },
+                ) = reason
+                {
+                    write_item(item, out);
+                }
+                out.push(b'}');
             }
+            out.push(b']');
         }
         out.push(b'}');
+    }
+}
+
+/// An item that cannot be shown is left out: the error stands all the same.
+fn write_item(item: &Bytes, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(b",\"Item\":");
+    if crate::render::item(item, out).is_err() {
+        out.truncate(start);
+    }
+}
+
+/// `Code` of a cancellation reason.
+fn reason_code(reason: Option<&CancellationReason>) -> &'static str {
+    match reason {
+        None => "None",
+        Some(CancellationReason::ConditionFailed { .. }) => "ConditionalCheckFailed",
+        Some(CancellationReason::Duplicate { .. }) => "DuplicateItem",
+        Some(CancellationReason::Conflict) => "TransactionConflict",
+        Some(CancellationReason::CollectionFull) => "ItemCollectionSizeLimitExceeded",
+        Some(CancellationReason::Invalid(_)) => "ValidationError",
+        Some(CancellationReason::Throttled) => "ThrottlingError",
+    }
+}
+
+fn reason_message(reason: &CancellationReason) -> &str {
+    match reason {
+        CancellationReason::ConditionFailed { .. } => CONDITION_FAILED,
+        CancellationReason::Duplicate { .. } => DUPLICATE,
+        CancellationReason::Conflict => CONFLICT,
+        CancellationReason::CollectionFull => COLLECTION_FULL,
+        CancellationReason::Invalid(text) => text,
+        CancellationReason::Throttled => THROTTLED,
     }
 }
 
@@ -245,22 +328,50 @@ impl From<ApiError> for Wire {
                 message,
                 spelling: Spelling::Upper,
                 item: None,
+                reasons: None,
             },
             ApiError::Validation(text) => Wire::new(400, "com.amazon.coral.validate#ValidationException", text),
             ApiError::UnknownOperation => {
                 Wire { message: None, ..Wire::new(400, "com.amazon.coral.service#UnknownOperationException", "") }
             }
-            ApiError::ConditionFailed { item } => Wire {
-                item,
-                ..Wire::new(400, dynamodb!("ConditionalCheckFailedException"), "The conditional request failed")
-            },
-            ApiError::DuplicateItem { item } => Wire {
-                item,
-                ..Wire::new(400, dynamodb!("DuplicateItemException"), "Duplicate primary key exists in table")
-            },
-            ApiError::CollectionFull => {
-                Wire::new(400, dynamodb!("ItemCollectionSizeLimitExceededException"), "Collection size exceeded.")
+            ApiError::ConditionFailed { item } => {
+                Wire { item, ..Wire::new(400, dynamodb!("ConditionalCheckFailedException"), CONDITION_FAILED) }
             }
+            ApiError::DuplicateItem { item } => {
+                Wire { item, ..Wire::new(400, dynamodb!("DuplicateItemException"), DUPLICATE) }
+            }
+            ApiError::CollectionFull => {
+                Wire::new(400, dynamodb!("ItemCollectionSizeLimitExceededException"), COLLECTION_FULL)
+            }
+            ApiError::TransactionCanceled(reasons) => {
+                let codes: Vec<&str> = reasons.iter().map(|reason| reason_code(reason.as_ref())).collect();
+                let text = format!(
+                    "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+                    codes.join(", ")
+                );
+                Wire {
+                    spelling: Spelling::Upper,
+                    reasons: Some(reasons),
+                    ..Wire::new(400, dynamodb!("TransactionCanceledException"), text)
+                }
+            }
+            ApiError::TransactionConflict => Wire::new(400, dynamodb!("TransactionConflictException"), CONFLICT),
+            ApiError::TransactionInProgress => Wire {
+                spelling: Spelling::Upper,
+                ..Wire::new(
+                    400,
+                    dynamodb!("TransactionInProgressException"),
+                    "Transaction from previous request is still in progress",
+                )
+            },
+            ApiError::IdempotentParameterMismatch => Wire {
+                spelling: Spelling::Upper,
+                ..Wire::new(
+                    400,
+                    dynamodb!("IdempotentParameterMismatchException"),
+                    "Different payload was used with the same idempotency token",
+                )
+            },
             ApiError::ResourceNotFound(text) => Wire::new(400, dynamodb!("ResourceNotFoundException"), text),
             ApiError::TableNotFound(text) => Wire::new(400, dynamodb!("TableNotFoundException"), text),
             ApiError::ResourceInUse(text) => Wire::new(400, dynamodb!("ResourceInUseException"), text),

@@ -4,8 +4,9 @@ use crate::error_table::ApiError;
 use crate::operation::{
     BatchExecuteStatement, BatchGetItem, BatchWriteItem, ChangeTags, CreateTable, DeleteItem, DeleteTable,
     DescribeContinuousBackups, DescribeContributorInsights, DescribeEndpoints, DescribeLimits, DescribeTable,
-    DescribeTimeToLive, ExecuteStatement, Execution, GetItem, ListContributorInsights, ListTables, ListTags, ManyItems,
-    OneItem, Operation, PutItem, Query, Scan, Tables, UpdateContributorInsights, UpdateItem, UpdateTable,
+    DescribeTimeToLive, ExecuteStatement, ExecuteTransaction, Execution, GetItem, ListContributorInsights, ListTables,
+    ListTags, ManyItems, OneItem, Operation, PutItem, Query, Scan, Tables, TransactGetItems, TransactWriteItems,
+    Transaction, UpdateContributorInsights, UpdateItem, UpdateTable,
 };
 use stator_catalog::{
     Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, TableClass, TableDescription, TableStatus,
@@ -13,6 +14,7 @@ use stator_catalog::{
 };
 use stator_item::{IndexNumber, KeyType, TableId};
 use stator_partition::Command;
+use stator_partition::transaction::{TransactGet, TransactOne};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -47,6 +49,26 @@ pub fn parse_any(target: &str, body: &[u8]) -> Result<Vec<Command>, ApiError> {
             let input = BatchExecuteStatement::parse(body)?;
             let tables = tables.into_iter().map(|(name, table)| (name, Ok(table))).collect();
             Ok(input.commands(&tables).1.into_iter().map(|command| command.command).collect())
+        }
+        Operation::ExecuteTransaction => Ok(vec![match ExecuteTransaction::parse(body)?.transaction(&tables)? {
+            Transaction::Reads(reads) => {
+                let gets = reads.gets().into_iter().map(|get| get.get).collect();
+                Command::TransactGet(Box::new(TransactGet { gets, versions_only: false }))
+            }
+            Transaction::Writes(writes, request) => {
+                let writes = writes.into_iter().map(|write| write.write).collect();
+                Command::TransactOne(Box::new(TransactOne { writes, request }))
+            }
+        }]),
+        Operation::TransactWriteItems => {
+            let (writes, request) = TransactWriteItems::parse(body)?.writes(&tables)?;
+            let writes = writes.into_iter().map(|write| write.write).collect();
+            Ok(vec![Command::TransactOne(Box::new(TransactOne { writes, request }))])
+        }
+        Operation::TransactGetItems => {
+            let gets = TransactGetItems::parse(body)?.gets(&tables)?;
+            let gets = gets.into_iter().map(|get| get.get).collect();
+            Ok(vec![Command::TransactGet(Box::new(TransactGet { gets, versions_only: false }))])
         }
         Operation::CreateTable => CreateTable::parse(body).map(nothing),
         Operation::DeleteTable => DeleteTable::parse(body).map(nothing),

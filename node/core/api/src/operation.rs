@@ -17,6 +17,7 @@ pub mod describe_limits;
 pub mod describe_table;
 pub mod describe_time_to_live;
 pub mod execute_statement;
+pub mod execute_transaction;
 mod expressions;
 pub mod get_item;
 mod global_indexes;
@@ -38,6 +39,8 @@ mod table_tests;
 pub mod tags;
 #[cfg(test)]
 mod tests;
+pub mod transact_get_items;
+pub mod transact_write_items;
 pub mod update_item;
 pub mod update_table;
 mod write;
@@ -55,6 +58,7 @@ pub use describe_limits::DescribeLimits;
 pub use describe_table::DescribeTable;
 pub use describe_time_to_live::DescribeTimeToLive;
 pub use execute_statement::{ExecuteStatement, Execution};
+pub use execute_transaction::{ExecuteTransaction, Transaction};
 pub use get_item::GetItem;
 pub use list_tables::ListTables;
 pub use model::{ReadConsistency, TableReference};
@@ -64,6 +68,8 @@ pub use query::Query;
 pub use scan::Scan;
 pub use table_json::TableView;
 pub use tags::{ChangeTags, ListTags};
+pub use transact_get_items::TransactGetItems;
+pub use transact_write_items::TransactWriteItems;
 pub use update_item::UpdateItem;
 pub use update_table::UpdateTable;
 
@@ -114,6 +120,7 @@ operations! {
     DescribeTable,
     DescribeTimeToLive,
     ExecuteStatement,
+    ExecuteTransaction,
     GetItem,
     ListContributorInsights,
     ListTables,
@@ -122,6 +129,8 @@ operations! {
     Query,
     Scan,
     TagResource,
+    TransactGetItems,
+    TransactWriteItems,
     UntagResource,
     UpdateContributorInsights,
     UpdateItem,

@@ -76,6 +76,30 @@ mutants! {
     MoveCursorEarly = "move-cursor-early",
     /// Change records go though a consumer has not passed them.
     TrimUnread = "trim-unread",
+    /// A write takes no notice of another transaction's intent on its item.
+    WriteThroughIntent = "write-through-intent",
+    /// A strong read takes no notice of an intent: it answers the row as applied.
+    ReadThroughIntent = "read-through-intent",
+    /// TransactGetItems takes no notice of a write that is under way.
+    TransactGetThroughIntent = "transact-get-through-intent",
+    /// A decision replaces the one that stands.
+    DecideTwice = "decide-twice",
+    /// An abort is forgotten as soon as it is decided.
+    ForgetAborts = "forget-aborts",
+    /// Participants make rows of their intents before the transaction is decided.
+    FinishBeforeDecision = "finish-before-decision",
+    /// A commit is forgotten before its participants have applied it.
+    ForgetBeforeFinished = "forget-before-finished",
+    /// An old intent is dropped without asking what was decided.
+    DropOldIntents = "drop-old-intents",
+    /// A strong read that meets an intent answers the old item without asking what was decided.
+    ReadOldWithoutDecision = "read-old-without-decision",
+    /// A strong read that hears of no commit answers the old item without looking whether the intent still stands.
+    ReadOldWithoutLookingAgain = "read-old-without-looking-again",
+    /// TransactGetItems does not look whether its items changed while it read them.
+    ReadOnce = "read-once",
+    /// Request tokens are not remembered.
+    ForgetRequestTokens = "forget-request-tokens",
 }
 
 /// Whether the mistake is to be made here and now.

@@ -9,14 +9,14 @@ mod tests;
 
 use crate::{
     codec,
-    effects::{CountChange, Effects, Entry, StateChange},
+    effects::{CountChange, Effects, Entry, EntryNumber, RowWrite, StateChange},
     keys,
     reply::IndexCount,
     rows::{FamilyKind, RowWrites},
     state::{PartitionState, RememberedId},
 };
-use stator_changelog::{SequenceNumber, encode_record, trimmable};
-use stator_item::Bounds;
+use stator_changelog::{ChangeRecord, SequenceNumber, encode_record, trimmable};
+use stator_item::{Bounds, IndexNumber};
 use stator_mutants::Mutant;
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub fn apply(entry: &Entry, log_term: u64, state: &mut PartitionState) -> Applie
     let mut writes = RowWrites::default();
     let mut counted = false;
     for effects in &entry.effects {
-        counted |= apply_effects(effects, state, &mut writes);
+        counted |= apply_effects(effects, entry.number, state, &mut writes);
     }
     if let Some(ids) = state.remembered.close_row(entry.number) {
         let row = codec::encode(&ids, ids.len() * 64);
@@ -66,27 +66,16 @@ pub fn apply(entry: &Entry, log_term: u64, state: &mut PartitionState) -> Applie
 }
 
 /// Whether counters changed.
-fn apply_effects(effects: &Effects, state: &mut PartitionState, writes: &mut RowWrites) -> bool {
-    assert!(effects.rows.is_empty() || !state.is_closed(), "nothing is written to a table that is gone");
-    for row in &effects.rows {
-        match &row.value {
-            Some(value) => writes.put(FamilyKind::Items, row.key.clone(), value.clone()),
-            None => writes.delete(FamilyKind::Items, row.key.clone()),
-        }
+fn apply_effects(effects: &Effects, number: EntryNumber, state: &mut PartitionState, writes: &mut RowWrites) -> bool {
+    let writes_rows = !(effects.rows.is_empty() && effects.items.is_empty());
+    assert!(!writes_rows || !state.is_closed(), "nothing is written to a table that is gone");
+    let mut counted = false;
+    for item in &effects.items {
+        counted |= apply_item((&item.rows, &item.counts, item.change.as_ref()), number, state, writes);
     }
-    for change in &effects.counts {
-        count(change, state);
-    }
-    if let Some(change) = &effects.change {
-        // Numbered here and not in evaluation, so that nothing in flight has to know how many are before it.
-        let sequence = state.progress.last_change.next();
-        state.progress.last_change = sequence;
-        let record = encode_record(change);
-        if let Some((record, bytes)) = state.log_size.write(sequence, state.progress.change_bytes) {
-            writes.put(FamilyKind::State, keys::log_mark_key(state.partition, record), codec::encode(&bytes, 10));
-        }
-        state.progress.change_bytes += record.len() as u64;
-        writes.put(FamilyKind::Changes, keys::change_key(state.partition, sequence), record);
+    counted |= apply_item((&effects.rows, &effects.counts, effects.change.as_ref()), number, state, writes);
+    for change in &effects.transaction {
+        state.transactions.apply(state.partition, change, writes);
     }
     if let Some(remembered) = &effects.remembered {
         state.remembered.insert(RememberedId::of(remembered));
@@ -94,7 +83,40 @@ fn apply_effects(effects: &Effects, state: &mut PartitionState, writes: &mut Row
     if let Some(change) = &effects.state {
         change_state(change, state, writes);
     }
-    !effects.counts.is_empty() || effects.state == Some(StateChange::Close)
+    counted || effects.state == Some(StateChange::Close)
+}
+
+/// Whether counters changed.
+fn apply_item(
+    (rows, counts, change): (&[RowWrite], &[CountChange], Option<&ChangeRecord>),
+    number: EntryNumber,
+    state: &mut PartitionState,
+    writes: &mut RowWrites,
+) -> bool {
+    for row in rows {
+        match &row.value {
+            Some(value) => writes.put(FamilyKind::Items, row.key.clone(), value.clone()),
+            None => writes.delete(FamilyKind::Items, row.key.clone()),
+        }
+    }
+    for change in counts {
+        count(change, state);
+        if change.index == IndexNumber::ITEMS && change.items < 0 {
+            state.progress.last_delete = number;
+        }
+    }
+    if let Some(change) = change {
+        // Numbered here and not in evaluation, so that nothing in flight has to know how many are before it.
+        let sequence = state.progress.last_change.next();
+        state.progress.last_change = sequence;
+        let record = encode_record(change);
+        if let Some((before, bytes)) = state.log_size.write(sequence, state.progress.change_bytes) {
+            writes.put(FamilyKind::State, keys::log_mark_key(state.partition, before), codec::encode(&bytes, 10));
+        }
+        state.progress.change_bytes += record.len() as u64;
+        writes.put(FamilyKind::Changes, keys::change_key(state.partition, sequence), record);
+    }
+    !counts.is_empty()
 }
 
 fn count(change: &CountChange, state: &mut PartitionState) {
@@ -129,6 +151,7 @@ fn change_state(change: &StateChange, state: &mut PartitionState, writes: &mut R
             if let Some(last) = state.remembered.forget_below(*birth_ms) {
                 writes.delete_range(FamilyKind::State, keys::remembered_up_to(partition, last));
             }
+            state.transactions.forget_aborts_below(partition, *birth_ms, writes);
         }
         StateChange::Receive { source, up_to } => {
             for (first, known) in state.received.receive(*source, *up_to) {
@@ -142,7 +165,7 @@ fn change_state(change: &StateChange, state: &mut PartitionState, writes: &mut R
     }
 }
 
-/// What is still owed stays: the change log and its cursors.
+/// What is still owed stays: the change log and its cursors, and decisions.
 fn close(state: &mut PartitionState, writes: &mut RowWrites) {
     for bounds in state.items_bounds() {
         writes.delete_range(FamilyKind::Items, bounds);
@@ -150,6 +173,7 @@ fn close(state: &mut PartitionState, writes: &mut RowWrites) {
     writes.delete_range(FamilyKind::State, keys::remembered_bounds(state.partition));
     writes.delete_range(FamilyKind::State, keys::received_bounds(state.partition));
     state.remembered.clear();
+    state.transactions.close(state.partition, writes);
     state.counts.clear();
     state.received.clear();
     state.end_feeds(writes);

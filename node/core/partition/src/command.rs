@@ -2,6 +2,7 @@
 //! it can know: conditions, sizes after an update, index keys, its token range.
 
 use crate::global_index::{Backfill, Delivery};
+use crate::transaction::{Decide, Finish, Prepare, TransactGet, TransactOne, TransactionId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use stator_catalog::{TableDescription, TokenRange};
@@ -62,6 +63,23 @@ pub enum Command {
     },
     /// How the global indexes stand that this partition feeds.
     ShowFeeds,
+    TransactOne(Box<TransactOne>),
+    Prepare(Box<Prepare>),
+    Decide(Box<Decide>),
+    Finish(Finish),
+    /// Every participant of a commit has applied its part.
+    Forget {
+        transaction: TransactionId,
+    },
+    /// Request tokens that were decided before this (wall milliseconds) may be forgotten.
+    ForgetRequests {
+        before_ms: u64,
+    },
+    /// A transaction's decision, as it stands.
+    Decision {
+        transaction: TransactionId,
+    },
+    TransactGet(Box<TransactGet>),
 }
 
 /// `ReturnValues`.
@@ -167,6 +185,18 @@ impl Command {
                 | Command::ReadChanges { .. }
                 | Command::ReadFeed { .. }
                 | Command::ShowFeeds
+                | Command::Decision { .. }
+                | Command::TransactGet(_)
         )
+    }
+
+    /// Whether only a leader may answer it.
+    pub fn must_be_strong(&self) -> bool {
+        self.is_write() || matches!(self, Command::Decision { .. } | Command::TransactGet(_))
+    }
+
+    /// Whether it brings a begun transaction to its end: there is always room for those.
+    pub fn ends_transaction(&self) -> bool {
+        matches!(self, Command::Decide(_) | Command::Finish(_) | Command::Forget { .. })
     }
 }

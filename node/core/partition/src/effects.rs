@@ -4,6 +4,7 @@ use crate::{
     command::CommandId,
     global_index::Backfill,
     reply::{Refusal, Reply},
+    transaction::{CancellationReason, TransactionChange},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -35,20 +36,56 @@ pub struct Effects {
     /// The command and its reply, kept so that a repeat has no second effect.
     pub remembered: Option<Remembered>,
     pub state: Option<StateChange>,
+    pub transaction: Vec<TransactionChange>,
+    /// The effects of each item of a transaction: applied one after the other, before these.
+    pub items: Vec<ItemEffects>,
+}
+
+/// What a transaction changes of one item.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ItemEffects {
+    pub rows: Vec<RowWrite>,
+    pub counts: Vec<CountChange>,
+    pub change: Option<ChangeRecord>,
+}
+
+impl From<Effects> for ItemEffects {
+    fn from(Effects { rows, counts, change, remembered, state, transaction, items }: Effects) -> ItemEffects {
+        debug_assert!(remembered.is_none() && state.is_none(), "these are a command's, not an item's");
+        debug_assert!(transaction.is_empty() && items.is_empty(), "these are a command's, not an item's");
+        ItemEffects { rows, counts, change }
+    }
+}
+
+impl ItemEffects {
+    /// About how many bytes the effects take, in memory and in a log entry.
+    pub fn bytes(&self) -> usize {
+        EFFECTS_HEADER_BYTES + written_bytes(&self.rows, self.change.as_ref())
+    }
+}
+
+fn length(bytes: &Option<Bytes>) -> usize {
+    bytes.as_ref().map_or(0, Bytes::len)
+}
+
+fn written_bytes(rows: &[RowWrite], change: Option<&ChangeRecord>) -> usize {
+    let rows: usize = rows.iter().map(|row| row.key.len() + length(&row.value)).sum();
+    rows + change.map_or(0, |change| length(&change.old_image) + length(&change.new_image))
 }
 
 impl Effects {
     /// About how many bytes the effects take, in memory and in a log entry.
     pub fn bytes(&self) -> usize {
-        let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-        let rows: usize = self.rows.iter().map(|row| row.key.len() + length(&row.value)).sum();
-        let images = self.change.as_ref().map_or(0, |change| length(&change.old_image) + length(&change.new_image));
+        let written = written_bytes(&self.rows, self.change.as_ref());
         let shown = match self.remembered.as_ref().map(|remembered| &remembered.outcome) {
             Some(Ok(Reply::Written(written))) => length(&written.attributes),
             Some(Err(Refusal::ConditionFailed { old_item })) => length(old_item),
+            Some(Err(Refusal::Cancelled(reasons))) => reasons.iter().flatten().map(CancellationReason::bytes).sum(),
             _ => 0,
         };
-        EFFECTS_HEADER_BYTES + rows + images + shown
+        let transaction: usize = self.transaction.iter().map(TransactionChange::bytes).sum();
+        let items: usize = self.items.iter().map(ItemEffects::bytes).sum();
+        EFFECTS_HEADER_BYTES + written + shown + transaction + items
     }
 }
 

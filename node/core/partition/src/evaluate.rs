@@ -10,6 +10,7 @@ mod indexes;
 mod reading;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod write;
 
 pub(crate) use indexes::index_entry_of_row;
@@ -104,7 +105,8 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     fn evaluate(&self, reading: &mut Reading<'_>) -> Result<Outcome, ReadError> {
-        if self.call.birth.wall_ms < reading.mark_ms() {
+        // A begun transaction is brought to its end, however old it is.
+        if self.call.birth.wall_ms < reading.mark_ms() && !self.call.command.ends_transaction() {
             return Ok(self.refused(Refusal::TooOld));
         }
         match self.call.command {
@@ -115,6 +117,12 @@ impl Turn<'_> {
                 let (effects, reply) = delivery::evaluate(delivery, reading)?;
                 Ok((effects, self.timestamp, reply))
             }
+            Command::TransactOne(one) => transaction::one(self, reading, one),
+            Command::Prepare(prepare) => transaction::prepare(self, reading, prepare),
+            Command::Decide(decide) => Ok(transaction::decide(self, reading, decide)),
+            Command::Finish(finish) => transaction::finish(self, reading, finish),
+            Command::Forget { transaction } => Ok(transaction::forget(self, reading, *transaction)),
+            Command::ForgetRequests { before_ms } => Ok(transaction::forget_requests(self, *before_ms)),
             other => {
                 let (change, reply) = administer::evaluate(other, reading);
                 let effects = change.map(|change| Effects { state: Some(change), ..Effects::default() });
@@ -129,11 +137,25 @@ impl Turn<'_> {
 
     /// Adds what keeps a repeat of this command from having another effect.
     fn remember(&self, effects: Option<Effects>, reply: &Result<Reply, Refusal>) -> Option<Effects> {
-        let is_item_write = matches!(self.call.command, Command::Put(_) | Command::Update(_) | Command::Delete(_));
+        let is_item_write = matches!(
+            self.call.command,
+            Command::Put(_) | Command::Update(_) | Command::Delete(_) | Command::TransactOne(_) | Command::Prepare(_)
+        );
         let decided = match reply {
             Ok(_) => true,
             Err(refusal) => {
-                matches!(refusal, Refusal::ConditionFailed { .. } | Refusal::Invalid(_) | Refusal::CollectionFull)
+                matches!(
+                    refusal,
+                    Refusal::ConditionFailed { .. }
+                        | Refusal::Invalid(_)
+                        | Refusal::CollectionFull
+                        | Refusal::TransactionConflict
+                        | Refusal::Cancelled(_)
+                        | Refusal::TokenMismatch
+                        | Refusal::TransactionInProgress
+                        | Refusal::TooLargeForOne
+                        | Refusal::TransactionTooLarge
+                )
             }
         };
         let repeated = self.call.attempt == Attempt::Repeated && decided;

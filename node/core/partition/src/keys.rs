@@ -7,7 +7,10 @@ use bytes::Bytes;
 use stator_changelog::SequenceNumber;
 use stator_item::{Bounds, PartitionId, TableId, Token, key::prefix_end};
 
-use crate::effects::EntryNumber;
+use crate::{
+    effects::EntryNumber,
+    transaction::{TransactionId, TransactionsRow},
+};
 
 /// Second part of a State key. Stored: a tag is never given a second meaning.
 mod tag {
@@ -22,6 +25,10 @@ mod tag {
     pub const FEED: u8 = 32;
     pub const RECEIVED: u8 = 33;
     pub const LOG_MARK: u8 = 34;
+    pub const INTENT: u8 = 35;
+    pub const COMMITTED: u8 = 36;
+    pub const ABORTED: u8 = 37;
+    pub const REQUEST: u8 = 38;
 }
 
 /// What a row of the family `State` is about.
@@ -48,6 +55,8 @@ pub(crate) enum StateKey {
     LogMark {
         record: SequenceNumber,
     },
+    /// What is known of transactions.
+    Transactions(TransactionsRow),
 }
 
 /// Where the replica keeps its Raft position, in the same batch as the rows.
@@ -133,9 +142,7 @@ pub(crate) fn remembered_up_to(partition: PartitionId, entry: EntryNumber) -> Bo
 
 /// All remembered ids.
 pub(crate) fn remembered_bounds(partition: PartitionId) -> Bounds {
-    let start = state_key(partition, tag::REMEMBERED, &[]).to_vec();
-    let end = prefix_end(&start);
-    (start, end)
+    tag_bounds(partition, tag::REMEMBERED)
 }
 
 /// Takes the key of a state row apart; `None`: no release has written it.
@@ -153,8 +160,70 @@ pub(crate) fn parse_state_key(partition: PartitionId, key: &[u8]) -> Option<Stat
         (tag::FEED, index) => Some(StateKey::Feed { index: TableId(number(index)?) }),
         (tag::RECEIVED, first) => Some(StateKey::Received { first: Token(number(first)?) }),
         (tag::LOG_MARK, record) => Some(StateKey::LogMark { record: SequenceNumber(number(record)?) }),
+        (tag::INTENT, row_key) => {
+            Some(StateKey::Transactions(TransactionsRow::Intent { row_key: Bytes::copy_from_slice(row_key) }))
+        }
+        (tag::COMMITTED, id) => {
+            Some(StateKey::Transactions(TransactionsRow::Committed(TransactionId::from_bytes(id)?)))
+        }
+        (tag::ABORTED, id) => Some(StateKey::Transactions(TransactionsRow::Aborted(TransactionId::from_bytes(id)?))),
+        (tag::REQUEST, rest) => {
+            let (decided_ms, token) = rest.split_first_chunk::<8>()?;
+            let token = String::from_utf8(token.to_vec()).ok()?;
+            Some(StateKey::Transactions(TransactionsRow::Request {
+                decided_ms: u64::from_be_bytes(*decided_ms),
+                token,
+            }))
+        }
         _ => None,
     }
+}
+
+/// An intent, by the row key of its item.
+pub(crate) fn intent_key(partition: PartitionId, row_key: &[u8]) -> Bytes {
+    state_key(partition, tag::INTENT, row_key)
+}
+
+/// All intents.
+pub(crate) fn intents_bounds(partition: PartitionId) -> Bounds {
+    tag_bounds(partition, tag::INTENT)
+}
+
+pub(crate) fn committed_key(partition: PartitionId, transaction: TransactionId) -> Bytes {
+    state_key(partition, tag::COMMITTED, &transaction.to_bytes())
+}
+
+pub(crate) fn aborted_key(partition: PartitionId, transaction: TransactionId) -> Bytes {
+    state_key(partition, tag::ABORTED, &transaction.to_bytes())
+}
+
+/// Aborts of the transactions before this one.
+pub(crate) fn aborted_below(partition: PartitionId, transaction: TransactionId) -> Bounds {
+    let (start, _) = tag_bounds(partition, tag::ABORTED);
+    (start, Some(aborted_key(partition, transaction).to_vec()))
+}
+
+/// A request token: by time, so that what is forgotten together lies together.
+pub(crate) fn request_key(partition: PartitionId, decided_ms: u64, token: &str) -> Bytes {
+    state_key(partition, tag::REQUEST, &[&decided_ms.to_be_bytes()[..], token.as_bytes()].concat())
+}
+
+/// Request tokens that were decided before this millisecond.
+pub(crate) fn requests_before(partition: PartitionId, before_ms: u64) -> Bounds {
+    let (start, _) = requests_bounds(partition);
+    (start, Some(request_key(partition, before_ms, "").to_vec()))
+}
+
+/// All request tokens.
+pub(crate) fn requests_bounds(partition: PartitionId) -> Bounds {
+    tag_bounds(partition, tag::REQUEST)
+}
+
+/// All rows of one tag.
+fn tag_bounds(partition: PartitionId, tag: u8) -> Bounds {
+    let start = state_key(partition, tag, &[]).to_vec();
+    let end = prefix_end(&start);
+    (start, end)
 }
 
 fn state_key(partition: PartitionId, tag: u8, rest: &[u8]) -> Bytes {

@@ -22,6 +22,7 @@ pub mod rows_needed;
 pub mod state;
 #[cfg(test)]
 mod testing;
+pub mod transaction;
 
 pub use apply::{Applied, Outcome, apply};
 pub use command::{Command, CommandId, Page, PageRange, Position, Returns};

@@ -13,6 +13,7 @@ use crate::{
     effects::{Effects, EntryNumber, StateChange},
     reply::{Refusal, Reply},
     state::PartitionState,
+    transaction::TransactionsInFlight,
 };
 use bytes::Bytes;
 use stator_catalog::{TableDescription, TokenRange};
@@ -58,6 +59,7 @@ pub struct Overlay {
     mark_ms: Option<InFlight<u64>>,
     /// In the order of their entries.
     received: VecDeque<InFlight<(TokenRange, SequenceNumber)>>,
+    transactions: TransactionsInFlight,
     carried: VecDeque<Carried>,
     bytes: usize,
 }
@@ -78,6 +80,7 @@ impl Overlay {
             closed: None,
             mark_ms: None,
             received: VecDeque::new(),
+            transactions: TransactionsInFlight::default(),
             carried: VecDeque::new(),
             bytes: 0,
         }
@@ -132,9 +135,12 @@ impl Overlay {
             self.carried.push_back(Carried { entry, rows: Vec::new(), ids: Vec::new(), bytes: 0 });
         }
         let carried = self.carried.back_mut().expect("an entry's list was just made");
-        for write in &effects.rows {
+        for write in effects.items.iter().flat_map(|item| &item.rows).chain(&effects.rows) {
             self.rows.insert(write.key.clone(), InFlight { value: write.value.clone(), entry });
             carried.rows.push(write.key.clone());
+        }
+        for change in &effects.transaction {
+            self.transactions.add(entry, change);
         }
         if let Some(remembered) = &effects.remembered {
             let key = (remembered.birth, remembered.id);
@@ -177,6 +183,7 @@ impl Overlay {
         self.description.take_if(|description| description.entry <= entry);
         self.closed.take_if(|closed| *closed <= entry);
         self.mark_ms.take_if(|mark| mark.entry <= entry);
+        self.transactions.release(entry);
     }
 
     /// The newest value of a row in flight (`None` inside: deleted); `None`: no effect in flight touches it.
@@ -205,6 +212,10 @@ impl Overlay {
         let covers = |range: &TokenRange| range.first <= source.first && source.last <= range.last;
         let newest = self.received.iter().rev().find(|received| covers(&received.value.0))?;
         Some((newest.value.1, newest.entry))
+    }
+
+    pub(crate) fn transactions(&self) -> &TransactionsInFlight {
+        &self.transactions
     }
 
     pub(crate) fn last_timestamp(&self) -> Timestamp {

@@ -4,6 +4,7 @@ mod changes;
 mod page;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 use crate::{
     command::{Command, Get},
@@ -33,6 +34,10 @@ pub fn read(command: &Command, state: &ReadState, rows: &dyn ReadRows) -> Result
     if let Command::Get(_) = command {
         return read_item(command, state, rows);
     }
+    // A decision outlives its table, as others may still ask for it.
+    if let Command::Decision { .. } = command {
+        return Ok(Ok(transaction::decision(state)));
+    }
     let table = match state.table_for(command) {
         Ok(table) => table,
         Err(refusal) => return Ok(Err(refusal)),
@@ -43,6 +48,7 @@ pub fn read(command: &Command, state: &ReadState, rows: &dyn ReadRows) -> Result
             let feed = feed::read(*index, *after, *bytes_max, state, table, rows)?;
             Ok(feed.map(|feed| Reply::Feed(Box::new(feed))))
         }
+        Command::TransactGet(command) => transaction::get(command, table, state, rows).map(Ok),
         Command::Count => Ok(Ok(Reply::Counted(state.counts.clone()))),
         _ => Ok(Err(Refusal::Invalid("a write is not a read".to_owned()))),
     }
@@ -60,7 +66,7 @@ pub fn read_item(
         Err(refusal) => return Ok(Err(refusal)),
     };
     match command {
-        Command::Get(command) => get(command, table, rows).map(|got| Ok(Reply::Got(got))),
+        Command::Get(command) => transaction::got(command, table, state, rows).map(Ok),
         _ => Ok(Err(Refusal::Invalid("only a Get reads a single item".to_owned()))),
     }
 }
@@ -80,9 +86,13 @@ impl ReadState {
         if self.progress.closed {
             return Err(Refusal::NoSuchTable);
         }
-        if let Command::Get(Get { key, .. }) = command
-            && !self.progress.tokens.contains(key.token())
-        {
+        let is_here = |get: &Get| self.progress.tokens.contains(get.key.token());
+        let all_are_here = match command {
+            Command::Get(get) => is_here(get),
+            Command::TransactGet(get) => get.gets.iter().all(is_here),
+            _ => true,
+        };
+        if !all_are_here {
             return Err(Refusal::StaleEpoch { current: self.progress.epoch });
         }
         self.description.as_deref().ok_or_else(|| Refusal::Unavailable("the table is being made".to_owned()))
@@ -90,12 +100,18 @@ impl ReadState {
 }
 
 fn get(get: &Get, table: &TableDescription, rows: &dyn ReadRow) -> Result<Got, ReadError> {
-    let Some(stored) = rows.get(&item_row_key(table, &get.key))? else { return Ok(Got::default()) };
-    let (_, encoded) = row::split_row(&stored)?;
-    let read_bytes = size::item_size_encoded(encoded)? as u64;
+    match rows.get(&item_row_key(table, &get.key))? {
+        Some(stored) => Ok(got_item(get, stored.slice_ref(row::split_row(&stored)?.1))?),
+        None => Ok(Got::default()),
+    }
+}
+
+/// An item, as the command wants it.
+fn got_item(get: &Get, encoded: Bytes) -> Result<Got, ReadError> {
+    let read_bytes = size::item_size_encoded(&encoded)? as u64;
     let item = match &get.projection {
-        None => stored.slice_ref(encoded),
-        Some(projection) => projected(projection, encoded)?,
+        None => encoded,
+        Some(projection) => projected(projection, &encoded)?,
     };
     Ok(Got { item: Some(item), read_bytes })
 }

@@ -3,6 +3,7 @@
 use crate::{
     command::Position,
     global_index::{Feed, FeedStatus},
+    transaction::{Cancelled, Decision, Finished, Intended, Prepared, Repeated, TransactGot},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,19 @@ pub enum Reply {
     },
     Feed(Box<Feed>),
     Feeds(Vec<FeedStatus>),
+    /// A `TransactOne`: for each write, in order.
+    Transacted(Vec<Written>),
+    /// A request whose token committed before.
+    Repeated(Repeated),
+    Prepared(Prepared),
+    Decided(Decision),
+    /// No decision stands, or none any more.
+    Undecided,
+    Finished(Finished),
+    /// A strong `Get` that met an intent.
+    Intended(Box<Intended>),
+    /// For each item, in order; `None`: a write's intent stands on it.
+    TransactGot(Vec<Option<TransactGot>>),
 }
 
 /// Sizes are DynamoDB's (`stator_item::size`), 0 where there is no item.
@@ -109,4 +123,22 @@ pub enum Refusal {
     /// The change log is full, as a consumer of it does not keep up: nothing was done.
     #[error("the change log is full")]
     ChangeLogFull,
+    /// Another transaction's intent stands on the item.
+    #[error("a transaction is under way on the item")]
+    TransactionConflict,
+    /// Why each write of a transaction, in order, was not prepared.
+    #[error("the transaction is cancelled")]
+    Cancelled(Cancelled),
+    /// The request token came with another payload before.
+    #[error("the request token was used for another request")]
+    TokenMismatch,
+    /// A transaction of the same request token is not decided yet.
+    #[error("the request is under way")]
+    TransactionInProgress,
+    /// The transaction's effects do not fit one entry: it must be prepared.
+    #[error("the transaction does not fit one entry")]
+    TooLargeForOne,
+    /// The items of the transaction have more than 4 MB.
+    #[error("the transaction is too large")]
+    TransactionTooLarge,
 }

@@ -1,10 +1,10 @@
 //! Which rows a command's evaluation will look at, so that they can be read ahead of its turn.
 
-use crate::{command::Command, rows::COLLECTION_SIZES};
+use crate::{command::Command, rows::COLLECTION_SIZES, transaction::TransactionWrite};
 use stator_catalog::TableDescription;
 use stator_item::{IndexNumber, Key, key};
 
-/// Row keys of the family `Items`. For a page none: it reads a range, in its turn.
+/// Row keys of the family `Items`. For a page none: it reads a range, in its turn. For a `Finish` none: its intents say which.
 ///
 /// Guarantees: evaluation under the same description asks for no other row.
 pub fn rows_needed(command: &Command, table: &TableDescription) -> Vec<Vec<u8>> {
@@ -16,6 +16,8 @@ pub fn rows_needed(command: &Command, table: &TableDescription) -> Vec<Vec<u8>> 
             return delivery.changes.iter().chain(&delivery.page).map(|row| row.key.to_vec()).collect();
         }
         Command::Get(get) => return vec![item_row_key(table, &get.key)],
+        Command::TransactOne(one) => return written_rows(one.writes.iter().map(TransactionWrite::key), table),
+        Command::Prepare(prepare) => return written_rows(prepare.writes.iter().map(TransactionWrite::key), table),
         Command::Page(_)
         | Command::Count
         | Command::Describe(_)
@@ -26,13 +28,22 @@ pub fn rows_needed(command: &Command, table: &TableDescription) -> Vec<Vec<u8>> 
         | Command::ReadFeed { .. }
         | Command::MoveFeed { .. }
         | Command::ShowFeeds
-        | Command::RaiseMark { .. } => return Vec::new(),
+        | Command::RaiseMark { .. }
+        | Command::Decide(_)
+        | Command::Finish(_)
+        | Command::Forget { .. }
+        | Command::ForgetRequests { .. }
+        | Command::Decision { .. }
+        | Command::TransactGet(_) => return Vec::new(),
     };
-    let mut keys = vec![item_row_key(table, written)];
-    if !table.local_indexes.is_empty() {
-        keys.push(collection_row_key(table, written));
-    }
-    keys
+    written_rows(std::iter::once(written), table)
+}
+
+/// What writes of these items read.
+pub(crate) fn written_rows<'k>(items: impl Iterator<Item = &'k Key>, table: &TableDescription) -> Vec<Vec<u8>> {
+    let has_collections = !table.local_indexes.is_empty();
+    let of = |key| [Some(item_row_key(table, key)), has_collections.then(|| collection_row_key(table, key))];
+    items.flat_map(of).flatten().collect()
 }
 
 pub(crate) fn item_row_key(table: &TableDescription, item: &Key) -> Vec<u8> {

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: the rows that apply writes of it, loaded again, are the same state; every replica at one applied entry has
 //! the same. Bounds: remembered ids by count, bytes and age ([`mark_due`](PartitionState::mark_due)), consumers by
-//! [`CONSUMERS_MAX`], all else by the table's description.
+//! [`CONSUMERS_MAX`], transactions as [`transaction`](crate::transaction) says, all else by the table's description.
 
 mod feeds;
 mod remembered;
@@ -14,17 +14,19 @@ pub use remembered::{REMEMBERED_AGE_MS_MAX, REMEMBERED_BYTES_MAX, REMEMBERED_COU
 
 use crate::{
     codec::{self, CodecError},
-    command::CommandId,
+    command::{Command, CommandId},
     effects::EntryNumber,
     global_index::{IndexFeed, LogSize, Received},
     keys::{self, StateKey},
     reply::{IndexCount, Refusal, Reply},
     rows::{Direction, FamilyKind, ReadError, ReadRows, RowWrites, items_bounds},
+    rows_needed::item_row_key,
+    transaction::{Decision, Intent, Transactions, Unfinished},
 };
 use serde::{Deserialize, Serialize};
 use stator_catalog::{GlobalIndex, LocalIndex, TableDescription, TokenRange};
 use stator_changelog::{Cursors, SequenceNumber};
-use stator_item::{Bounds, IndexNumber, PartitionId, TableId, Timestamp};
+use stator_item::{Bounds, IndexNumber, Key, PartitionId, TableId, Timestamp};
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 /// Most consumers of one change log.
@@ -48,6 +50,8 @@ pub(crate) struct Progress {
     pub last_change: SequenceNumber,
     /// Bytes of all change records ever written.
     pub change_bytes: u64,
+    /// The last entry that deleted an item: the version of all items that are not there.
+    pub last_delete: EntryNumber,
 }
 
 /// The state of one partition.
@@ -64,6 +68,7 @@ pub struct PartitionState {
     /// What this partition, one of a global index, has of its sources.
     pub(crate) received: Received,
     pub(crate) log_size: LogSize,
+    pub(crate) transactions: Transactions,
 }
 
 /// What answering reads needs of a state; cheap to take, so that the state is not held while rows are read.
@@ -74,6 +79,10 @@ pub struct ReadState {
     pub(crate) description: Option<Arc<TableDescription>>,
     pub(crate) counts: Vec<IndexCount>,
     pub(crate) feeds: Arc<BTreeMap<TableId, IndexFeed>>,
+    /// Intents on the items that the command asks for, by row key. Only for strong reads of single items.
+    pub(crate) intents: BTreeMap<Vec<u8>, Arc<Intent>>,
+    /// The decision that the command asks for.
+    pub(crate) decision: Option<Decision>,
 }
 
 impl PartitionState {
@@ -90,6 +99,7 @@ impl PartitionState {
             first_change: SequenceNumber(1),
             last_change: SequenceNumber(0),
             change_bytes: 0,
+            last_delete: EntryNumber(0),
         };
         PartitionState {
             partition,
@@ -101,6 +111,7 @@ impl PartitionState {
             feeds: Arc::default(),
             received: Received::default(),
             log_size: LogSize::default(),
+            transactions: Transactions::default(),
         }
     }
 
@@ -198,7 +209,8 @@ impl PartitionState {
 
     /// The birth (milliseconds) below which ids should be forgotten now, because too many or too old ones are kept.
     pub fn mark_due(&self, now_ms: u64) -> Option<u64> {
-        self.remembered.mark_due(now_ms).filter(|mark_ms| *mark_ms > self.progress.mark_ms)
+        let due = self.remembered.mark_due(now_ms).max(self.transactions.mark_due(now_ms));
+        due.filter(|mark_ms| *mark_ms > self.progress.mark_ms)
     }
 
     /// The ranges of the family `Items` that hold the partition's rows.
@@ -215,7 +227,42 @@ impl PartitionState {
             description: self.description.clone(),
             counts: self.counts(),
             feeds: self.feeds.clone(),
+            intents: BTreeMap::new(),
+            decision: None,
         }
+    }
+
+    /// The same for a strong read, which must not miss what transactions have prepared or decided.
+    pub fn for_strong_read(&self, command: &Command) -> ReadState {
+        let mut state = self.for_reads();
+        match command {
+            Command::Get(get) => state.note_intents(&self.transactions, std::iter::once(&get.key)),
+            Command::TransactGet(get) => {
+                state.note_intents(&self.transactions, get.gets.iter().map(|get| &get.key));
+            }
+            Command::Decision { transaction } => {
+                let aborted = self.transactions.is_aborted(*transaction).then_some(Decision::Aborted);
+                let committed = self.transactions.committed(*transaction);
+                state.decision = committed.map(|committed| Decision::Committed(committed.clone())).or(aborted);
+            }
+            _ => {}
+        }
+        state
+    }
+
+    /// What waits here for the end of a transaction, the oldest first, at most so many of each kind.
+    pub fn unfinished_transactions(&self, at_most: usize) -> Vec<Unfinished> {
+        self.transactions.unfinished(self.progress.table, at_most)
+    }
+
+    /// Whether no transaction waits here for its end.
+    pub fn is_settled(&self) -> bool {
+        self.transactions.is_settled()
+    }
+
+    /// Request tokens that were decided before this millisecond should be forgotten now.
+    pub fn requests_due(&self, now_ms: u64) -> Option<u64> {
+        self.transactions.requests_due(now_ms)
     }
 
     /// What the command of that id was answered, if it is remembered.
@@ -233,6 +280,17 @@ impl PartitionState {
     }
 }
 
+impl ReadState {
+    fn note_intents<'k>(&mut self, transactions: &Transactions, keys: impl Iterator<Item = &'k Key>) {
+        let Some(table) = self.description.clone().filter(|_| transactions.has_intents()) else { return };
+        for row_key in keys.map(|key| item_row_key(&table, key)) {
+            if let Some(intent) = transactions.intent(&row_key) {
+                self.intents.insert(row_key, intent.clone());
+            }
+        }
+    }
+}
+
 /// A state whose rows are being read.
 #[derive(Default)]
 struct Loading {
@@ -244,6 +302,7 @@ struct Loading {
     feeds: BTreeMap<TableId, IndexFeed>,
     received: Received,
     log_size: LogSize,
+    transactions: Transactions,
 }
 
 impl Loading {
@@ -268,13 +327,15 @@ impl Loading {
             }
             StateKey::Received { first } => self.received.load(first, decoded(value)?),
             StateKey::LogMark { record } => self.log_size.load(record, decoded(value)?),
+            StateKey::Transactions(row) => self.transactions.load_row(row, value)?,
         }
         Ok(())
     }
 
     fn finish(self, partition: PartitionId) -> Result<Option<PartitionState>, ReadError> {
         let others = self.description.is_some()
-            || !(self.cursors.is_empty() && self.counts.is_empty() && self.remembered.is_empty());
+            || !(self.cursors.is_empty() && self.counts.is_empty() && self.remembered.is_empty())
+            || !self.transactions.is_empty();
         match self.progress {
             None if others => Err(ReadError::damaged("partition state", "the row of its progress is missing")),
             None => Ok(None),
@@ -288,6 +349,7 @@ impl Loading {
                 feeds: Arc::new(self.feeds),
                 received: self.received,
                 log_size: self.log_size,
+                transactions: self.transactions,
             })),
         }
     }

@@ -182,7 +182,9 @@ impl Leader {
         let needed = description.iter().flat_map(|table| rows_needed(call.command, table));
         let read_ahead: BTreeMap<Vec<u8>, Option<Bytes>> =
             needed.map(|key| (key.clone(), self.replica.store.get(&key).expect("maps can be read"))).collect();
-        let base = Base { state: &self.replica.state, overlay: &self.overlay, rows: &read_ahead };
+        let is_read_ahead = !matches!(call.command, Command::Finish(_));
+        let rows: &dyn ReadRow = if is_read_ahead { &read_ahead } else { &self.replica.store };
+        let base = Base { state: &self.replica.state, overlay: &self.overlay, rows };
         let evaluated = evaluate(call, &base, Now { wall_ms: self.now_ms, node: 1 }).expect("rows can be read");
         if let Some(effects) = &evaluated.effects {
             self.pack.add(effects.clone(), evaluated.timestamp, &mut self.overlay);
@@ -221,6 +223,7 @@ impl Leader {
 
     /// Answers a read from what is applied.
     pub fn read(&self, command: &Command) -> Result<Reply, Refusal> {
-        crate::read(command, &self.replica.state.for_reads(), &self.replica.store).expect("rows can be read")
+        crate::read(command, &self.replica.state.for_strong_read(command), &self.replica.store)
+            .expect("rows can be read")
     }
 }

@@ -2,7 +2,7 @@
 
 use stator_catalog::{TableDescription, TokenRange};
 use stator_environment::BoxFuture;
-use stator_item::{TableId, Token};
+use stator_item::{TableId, Timestamp, Token};
 use stator_partition::{Command, Refusal, Reply};
 use std::{sync::Arc, time::Duration};
 
@@ -31,6 +31,16 @@ pub trait Door: Send + Sync + 'static {
         token: Token,
         command: Command,
         consistency: Consistency,
+        deadline: Deadline,
+    ) -> BoxFuture<'_, Result<Reply, Refusal>>;
+
+    /// The same for a command of a transaction: it bears the transaction's birth, and not one of its own.
+    fn submit_born(
+        &self,
+        table: TableId,
+        token: Token,
+        command: Command,
+        birth: Timestamp,
         deadline: Deadline,
     ) -> BoxFuture<'_, Result<Reply, Refusal>>;
 

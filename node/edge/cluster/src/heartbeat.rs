@@ -68,7 +68,17 @@ impl Heartbeats {
                 self.client.environment.tasks.spawn("heartbeat", Box::pin(ask));
             }
             self.tell_dead();
+            let before = self.client.environment.clock.elapsed();
             self.client.environment.sleep(self.settings.heartbeat_every).await;
+            let slept = self.client.environment.clock.elapsed().saturating_sub(before);
+            self.forgive(slept.saturating_sub(2 * self.settings.heartbeat_every));
+        }
+    }
+
+    /// While this node itself stood still, starved or paused, it could hear nobody: that time does not count against the others.
+    fn forgive(&self, still: Duration) {
+        if !still.is_zero() {
+            self.seen.lock().values_mut().filter(|seen| !seen.is_told_dead).for_each(|seen| seen.at += still);
         }
     }
 

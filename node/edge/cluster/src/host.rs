@@ -9,6 +9,7 @@ use stator_item::{NodeId, PartitionId, ReplicaId, TableId};
 use stator_partition::{
     Refusal, Reply,
     insights::{self, AskedKey, Contributor, Insights},
+    transaction::Place,
 };
 use stator_replica::{Parts, Replica, Request, remove};
 use std::{
@@ -41,6 +42,11 @@ pub(crate) struct Hosted {
 impl Hosted {
     pub fn tokens(&self) -> TokenRange {
         self.replica.tokens()
+    }
+
+    /// A place in the partition.
+    pub fn place(&self) -> Place {
+        Place { table: self.description.table, token: self.description.tokens.first }
     }
 
     /// Begins or ends counting, as the catalog says.

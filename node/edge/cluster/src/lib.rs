@@ -18,6 +18,7 @@ mod placement;
 mod reporting;
 mod router;
 mod settings;
+mod transactions;
 
 pub use catalog::{ReplicaReport, Report, stored_catalog};
 pub use door::{Consistency, Deadline, Door};
@@ -25,3 +26,4 @@ pub use error::{ChangeError, ClusterError};
 pub use node::{AllSettings, Node, NodeParts};
 pub use reporting::ReplicaDigest;
 pub use settings::Settings;
+pub use transactions::{Coordinator, Transacted};

@@ -17,6 +17,7 @@ pub struct Metrics {
     pub(crate) index_deliveries: Counter,
     pub(crate) index_sessions_begun: Counter,
     pub(crate) index_delivery_seconds: Histogram,
+    pub(crate) transactions_recovered: Counter,
 }
 
 impl Metrics {
@@ -33,6 +34,7 @@ impl Metrics {
             index_deliveries: Counter::default(),
             index_sessions_begun: Counter::default(),
             index_delivery_seconds: Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]),
+            transactions_recovered: Counter::default(),
         };
         let registry = registry.sub_registry_with_prefix("stator_cluster");
         registry.register("commands_forwarded", "Commands sent on to another node", metrics.forwarded.clone());
@@ -69,6 +71,11 @@ impl Metrics {
             "index_delivery_seconds",
             "Time from the oldest write of a batch to its row in the index",
             metrics.index_delivery_seconds.clone(),
+        );
+        registry.register(
+            "transactions_recovered",
+            "Transactions brought to their end by the leader of a partition, as their coordinator was gone or slow",
+            metrics.transactions_recovered.clone(),
         );
         metrics
     }

@@ -15,13 +15,14 @@ use crate::{
     reporting::{CatalogHandler, ReplicaDigest, digests, report},
     router::Router,
     settings::Settings,
+    transactions::Recovery,
 };
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
 use stator_catalog::{Catalog, CatalogRefusal, Change, ClusterIdentity, FIRST_NODE, FIRST_REPLICA, NodeStart, Outcome};
-use stator_consensus::{ConsensusError, Failure, Groups};
+use stator_consensus::{ConsensusError, Failure, Groups, Wakefulness};
 use stator_environment::{BoxFuture, DiskError, Environment, Network, RaftLog, Rows, Service, Task};
-use stator_item::{NodeId, TableId};
+use stator_item::{NodeId, PartitionId, TableId};
 use stator_partition::insights::Contributor;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -148,6 +149,7 @@ impl Node {
         self.spawn("tables", Box::pin(lifecycle.run()));
         let indexer = Arc::new(Indexer { router: self.router.clone(), metrics: self.router.metrics.clone() });
         self.spawn("indexes", Box::pin(indexer.run()));
+        self.spawn("transactions", Box::pin(Arc::new(Recovery::new(self.router.clone())).run()));
         self.spawn("placement", Box::pin(self.placement.clone().run()));
     }
 
@@ -285,6 +287,13 @@ impl Node {
         self.placement.insights(node, table).await
     }
 
+    /// The partitions whose replicas here, as applied, wait for the end of a transaction.
+    pub fn unfinished_transactions(&self) -> Vec<PartitionId> {
+        let replicas = self.host.replicas.read();
+        let waiting = replicas.iter().filter(|(_, hosted)| !hosted.replica.unfinished_transactions(1).is_empty());
+        waiting.map(|(partition, _)| *partition).collect()
+    }
+
     /// What the replicas on this node hold now. Reads all of them.
     pub async fn digests(&self) -> Result<Vec<ReplicaDigest>, DiskError> {
         digests(&self.client, &self.host).await
@@ -298,7 +307,9 @@ impl Node {
         let alive = self.heartbeats.alive();
         let led: Vec<_> = self.host.replicas.read().values().map(|hosted| hosted.replica.group().clone()).collect();
         let catalog = self.client.seat().map(|seat| seat.group);
-        let groups = led.into_iter().chain(catalog.clone()).filter(|group| group.leadership().borrow().leads);
+        // Whoever wants a sleeping group later has it elect another leader: to wake thousands now would take longer than anybody waits.
+        let awake = led.into_iter().filter(|group| group.wakefulness() == Wakefulness::Awake);
+        let groups = awake.chain(catalog.clone()).filter(|group| group.leadership().borrow().leads);
         let hand_overs = groups.map(|group| {
             let alive = &alive;
             async move { hand_over_to_any(&group, self.client.node, alive).await }

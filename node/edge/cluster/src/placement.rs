@@ -31,6 +31,8 @@ pub(crate) struct Placement {
     busy: Mutex<BTreeSet<PartitionId>>,
     /// Plans on their way, since this node leads the catalog.
     watched: Mutex<BTreeMap<PartitionId, Watched>>,
+    /// The catalog's revision and what was seen when everything was as it should be.
+    settled: Mutex<Option<(u64, View)>>,
 }
 
 /// A plan that is on its way.
@@ -51,7 +53,7 @@ enum Attempt {
 
 impl Placement {
     pub fn new(router: Arc<Router>, heartbeats: Arc<Heartbeats>) -> Placement {
-        Placement { router, heartbeats, busy: Mutex::default(), watched: Mutex::default() }
+        Placement { router, heartbeats, busy: Mutex::default(), watched: Mutex::default(), settled: Mutex::default() }
     }
 
     /// Runs for as long as the node does; works only while this node leads the catalog.
@@ -73,6 +75,11 @@ impl Placement {
         let alive = self.heartbeats.alive();
         let leaders = self.leaders(&alive).await;
         let view = View { alive, given_up: BTreeSet::new(), leaders, plan_ages: self.watch_plans(catalog) };
+        let revision = catalog.revision();
+        // Thinking about thousands of partitions twice a second would be most of what an idle cluster does.
+        if self.settled.lock().as_ref().is_some_and(|settled| (settled.0, &settled.1) == (revision, &view)) {
+            return;
+        }
         let moves = moves(catalog, &view, self.router.host.settings.moves_max);
         let is_hopeless = |partition| moves.contains(&Move::GiveUp { partition });
         for (partition, plan) in catalog.plans() {
@@ -83,6 +90,8 @@ impl Placement {
             };
             self.begin(partition, plan.clone(), attempt);
         }
+        let is_settled = moves.is_empty() && view.plan_ages.is_empty();
+        *self.settled.lock() = is_settled.then(|| (revision, view.clone()));
         for step in moves {
             match step {
                 Move::GiveUp { .. } => continue,
@@ -108,17 +117,16 @@ impl Placement {
     async fn leaders(&self, alive: &BTreeSet<NodeId>) -> BTreeMap<PartitionId, NodeId> {
         let mut leaders = BTreeMap::new();
         for node in alive {
-            let led = self.report(*node).await.map(|report| report.replicas).unwrap_or_default();
-            leaders.extend(led.iter().filter(|replica| replica.leads).map(|replica| (replica.partition, *node)));
+            if let Some(Answer::Leading(led)) = self.ask(*node, &Message::Leading).await {
+                leaders.extend(led.into_iter().map(|partition| (partition, *node)));
+            }
         }
         leaders
     }
 
     /// What a node says of itself; `None`: it does not answer.
     pub async fn report(&self, node: NodeId) -> Option<Report> {
-        let reply =
-            self.router.client.network.call(node, Service::Catalog, encode(&Message::Report), ASK_MAX).await.ok()?;
-        match decode(&reply)? {
+        match self.ask(node, &Message::Report).await? {
             Answer::Report(report) => Some(report),
             _ => None,
         }
@@ -126,12 +134,15 @@ impl Placement {
 
     /// Which keys of a table a node was asked for most; `None`: it does not answer.
     pub async fn insights(&self, node: NodeId, table: TableId) -> Option<Vec<Contributor>> {
-        let question = encode(&Message::Insights { table });
-        let reply = self.router.client.network.call(node, Service::Catalog, question, ASK_MAX).await.ok()?;
-        match decode(&reply)? {
+        match self.ask(node, &Message::Insights { table }).await? {
             Answer::Insights(told) => Some(told),
             _ => None,
         }
+    }
+
+    async fn ask(&self, node: NodeId, question: &Message) -> Option<Answer> {
+        let reply = self.router.client.network.call(node, Service::Catalog, encode(question), ASK_MAX).await.ok()?;
+        decode(&reply)
     }
 
     async fn plan(self: &Arc<Placement>, plan: stator_catalog::MembersPlan) {

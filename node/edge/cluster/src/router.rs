@@ -30,7 +30,7 @@ pub(crate) struct Router {
 }
 
 /// One command with what all its attempts share.
-struct Journey {
+pub(crate) struct Journey {
     id: CommandId,
     birth: Timestamp,
     attempt: Attempt,
@@ -66,7 +66,21 @@ impl Router {
         self.client.copy.catalog().routing().partition(table, token).cloned().ok_or(Refusal::NoSuchTable)
     }
 
-    async fn travel(
+    /// A new command's way; `birth`: that of its transaction.
+    pub(crate) fn journey(&self, consistency: Consistency, birth: Option<Timestamp>, deadline: Deadline) -> Journey {
+        let environment = &self.client.environment;
+        let own = || Timestamp { wall_ms: environment.clock.wall_ms(), counter: 0, node: self.host.node.0 as u32 };
+        Journey {
+            id: CommandId(environment.random.next_u128()),
+            birth: birth.unwrap_or_else(own),
+            attempt: Attempt::First,
+            consistency,
+            deadline,
+            tries: 0,
+        }
+    }
+
+    pub(crate) async fn travel(
         &self,
         table: TableId,
         token: Token,
@@ -228,15 +242,29 @@ impl Door for Router {
         consistency: Consistency,
         deadline: Deadline,
     ) -> BoxFuture<'_, Result<Reply, Refusal>> {
-        let environment = &self.client.environment;
-        let journey = Journey {
-            id: CommandId(environment.random.next_u128()),
-            birth: Timestamp { wall_ms: environment.clock.wall_ms(), counter: 0, node: self.host.node.0 as u32 },
-            attempt: Attempt::First,
-            consistency: if command.is_write() { Consistency::Strong } else { consistency },
-            deadline,
-            tries: 0,
-        };
+        let consistency = if command.must_be_strong() { Consistency::Strong } else { consistency };
+        let journey = self.journey(consistency, None, deadline);
+        Box::pin(async move {
+            let asked = match &command {
+                Command::Get(_) if consistency == Consistency::Strong => Some(command.clone()),
+                _ => None,
+            };
+            match (self.travel(table, token, command, journey).await, asked) {
+                (Ok(Reply::Intended(met)), Some(get)) => self.resolve((table, token, get), met, deadline).await,
+                (outcome, _) => outcome,
+            }
+        })
+    }
+
+    fn submit_born(
+        &self,
+        table: TableId,
+        token: Token,
+        command: Command,
+        birth: Timestamp,
+        deadline: Deadline,
+    ) -> BoxFuture<'_, Result<Reply, Refusal>> {
+        let journey = self.journey(Consistency::Strong, Some(birth), deadline);
         Box::pin(self.travel(table, token, command, journey))
     }
 

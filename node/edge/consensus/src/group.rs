@@ -2,7 +2,7 @@
 
 use crate::{
     ConsensusError, Failure, Leadership, Lease, LogPosition, Member, Members, ProposeError, Status, Wakefulness,
-    members,
+    contact, members,
     raft_types::{Answer, MembershipRecord, Payload, ProposalResult, Types, member, position},
     replica::{Core, Replica, applied_of, fatal_error, leadership},
     runtime, sleep,
@@ -15,11 +15,7 @@ use openraft::{
 };
 use stator_item::{PartitionId, ReplicaId};
 use stator_mutants::Mutant;
-use std::{
-    future::Future,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 use tokio::sync::{oneshot, watch};
 
 /// A handle to a replica that runs. Cheap to clone; dropping it stops nothing: see [`close`](Group::close).
@@ -74,7 +70,10 @@ impl Group {
         if payload.len() > bytes_max {
             return Err(ProposeError::TooLarge { bytes: payload.len(), bytes_max });
         }
-        let running = replica.running().ok_or(ProposeError::Stopped)?;
+        let running = members::running(replica).map_err(|error| match error {
+            ConsensusError::NotLeader { leader } => ProposeError::NotLeader { leader },
+            _ => ProposeError::Stopped,
+        })?;
         let Ok(room) = replica.room.clone().try_acquire_owned() else {
             return Err(ProposeError::Overloaded);
         };
@@ -114,7 +113,7 @@ impl Group {
             if metrics.state != ServerState::Leader
                 || applied_of(metrics).is_none_or(|applied| applied.term != term)
                     && !stator_mutants::is(Mutant::ReadBeforeOwnTerm)
-                || replica.transfer_term.load(Ordering::SeqCst) == term && !stator_mutants::is(Mutant::LeaseInTransfer)
+                || replica.hands_over(term) && !stator_mutants::is(Mutant::LeaseInTransfer)
             {
                 return None;
             }
@@ -129,11 +128,14 @@ impl Group {
     }
 
     /// Makes sure by a round of messages that this replica led when it was called, and waits until all that was committed by then is
-    /// applied here. Wakes a sleeping group.
+    /// applied here. Wakes a sleeping group, on its leader.
     pub async fn read_index(&self, deadline: Duration) -> Result<LogPosition, ConsensusError> {
         self.within(deadline, "asking a quorum", async {
             let running = members::running(&self.0)?;
-            sleep::wake(&self.0, &running);
+            match running.look(|metrics| leadership(self.0.id, metrics).leads) {
+                true => sleep::wake(&self.0, &running),
+                false => self.seek(),
+            }
             match running.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
                 Ok(read) => Ok(position(read.log_id())),
                 Err(RaftError::Fatal(fatal)) => Err(fatal_error(&fatal)),
@@ -156,11 +158,7 @@ impl Group {
         learners: &[Member],
         deadline: Duration,
     ) -> Result<(), ConsensusError> {
-        self.within(deadline, "changing members", async {
-            sleep::wake(&self.0, &members::running(&self.0)?);
-            members::change(&self.0, voters, learners).await
-        })
-        .await
+        self.within(deadline, "changing members", async { members::change(&self.0, voters, learners).await }).await
     }
 
     /// Hands leadership over to another voter that is nearly up to date. The lease is given up first and for the rest of the term, as a
@@ -174,8 +172,28 @@ impl Group {
         self.0.look(|metrics| MembershipRecord::of(&metrics.membership_config).members()).unwrap_or_default()
     }
 
+    /// The group does not fall asleep for as long as if something had been proposed now. One that sleeps is not woken.
+    pub fn keep_awake(&self) {
+        self.0.sleep.used(self.0.node.now());
+    }
+
     pub fn wakefulness(&self) -> Wakefulness {
-        if self.0.sleep.is_asleep() { Wakefulness::Asleep } else { Wakefulness::Awake }
+        match self.0.sleep.is_asleep() {
+            false => Wakefulness::Awake,
+            true if self.0.is_dormant() => Wakefulness::Dormant,
+            true => Wakefulness::Asleep,
+        }
+    }
+
+    /// Whether this replica knows its leader. It does not after its start, nor after the death of its leader's node, until it has found
+    /// out in its turn what became of its group. Meanwhile what it has may be old.
+    pub fn in_contact(&self) -> bool {
+        !self.0.contact.is_lost()
+    }
+
+    /// Somebody wants this group: a replica that is not in contact finds out at once.
+    pub fn seek(&self) {
+        contact::seek(&self.0);
     }
 
     /// Reads what is durable from disk; all else is in memory.

@@ -1,8 +1,13 @@
 //! All groups that have a replica on this node.
 
 use crate::{
-    ConsensusError, Failure, Group, Settings, StateMachine, metrics::Metrics, node::Node, receive::RaftMessages,
-    replica::Replica, sleep, snapshot::SnapshotMessages, tend,
+    ConsensusError, Failure, Group, Settings, StateMachine, contact,
+    metrics::Metrics,
+    node::Node,
+    receive::RaftMessages,
+    replica::{Replica, leader_of},
+    snapshot::SnapshotMessages,
+    tend,
 };
 use prometheus_client::registry::Registry;
 use stator_environment::{DiskError, Environment, Network, RaftLog, Service};
@@ -82,11 +87,13 @@ impl Groups {
         Ok(receiver.await.unwrap_or(Err(stopped))?)
     }
 
-    /// The heartbeat between nodes says that `node` is dead: replicas here of sleeping groups that it leads stand for election, one after
-    /// another.
+    /// The heartbeat between nodes says that `node` is dead: replicas here of sleeping groups that it leads look for another leader, some
+    /// at a time.
     pub fn node_is_dead(&self, node: NodeId) {
         for replica in self.0.all().into_iter().filter(|replica| replica.sleep.is_asleep()) {
-            self.0.spawn("raft leader died", sleep::leader_died(replica, node));
+            if replica.look(leader_of).flatten().is_some_and(|leader| leader.1 == node) {
+                contact::lose(&replica);
+            }
         }
     }
 

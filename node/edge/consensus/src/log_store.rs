@@ -63,6 +63,11 @@ impl LogStore {
         }
     }
 
+    /// Where the log ends.
+    pub(crate) fn last(&self) -> Result<Option<LogPosition>, DiskError> {
+        Ok(self.last_log_id(&self.summary()?)?.as_ref().map(position))
+    }
+
     /// Begins the log anew behind `applied`.
     pub(crate) fn begin_behind(&self, applied: LogPosition) {
         self.log.truncate_after(self.replica, applied.index);

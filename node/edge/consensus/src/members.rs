@@ -4,7 +4,7 @@ use crate::{
     ConsensusError, Member,
     encoding::{VoteRecord, decode, encode},
     raft_types::{MembershipRecord, Types, member},
-    replica::{Replica, Running, fatal_error, leader_of, leadership},
+    replica::{Replica, Running, applied_of, fatal_error, leader_of, leadership},
     sleep,
     wire::{Request, RequestBody, Response},
 };
@@ -26,8 +26,12 @@ const CAUGHT_UP_ENTRIES: u64 = 100;
 /// Between two looks at something that has no event to wait for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// The core of a replica that may lead: one that is dormant does not.
 pub(crate) fn running(replica: &Replica) -> Result<Running, ConsensusError> {
-    replica.running().ok_or(ConsensusError::Stopped)
+    replica.running().ok_or_else(|| match replica.look(leader_of) {
+        Some(leader) => ConsensusError::NotLeader { leader },
+        None => ConsensusError::Stopped,
+    })
 }
 
 fn write_error(error: RaftError<Types, ClientWriteError<Types>>) -> ConsensusError {
@@ -54,10 +58,10 @@ pub(crate) async fn initialize(replica: &Arc<Replica>, voters: &[Member]) -> Res
     let mut is_first = nodes.keys().next() == Some(&replica.id.0);
     let patience = Duration::from_millis(replica.node.settings.election_ms_min);
     loop {
-        let running = running(replica)?;
         if leadership.borrow_and_update().leader.is_some() {
             return Ok(());
         }
+        let running = running(replica)?;
         if is_first {
             match running.raft.initialize(nodes.clone()).await {
                 Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
@@ -92,6 +96,7 @@ pub(crate) async fn change(
 ) -> Result<(), ConsensusError> {
     let running = running(replica)?;
     check_leads(replica, &running)?;
+    sleep::wake(replica, &running);
     let voter_ids: BTreeSet<u64> = voters.iter().map(|(replica, _)| replica.0).collect();
     let wanted: BTreeMap<u64, u64> = voters.iter().chain(learners).map(|(replica, node)| (replica.0, node.0)).collect();
     if !voter_ids.contains(&replica.id.0) {
@@ -166,12 +171,14 @@ pub(crate) async fn transfer(replica: &Arc<Replica>, to: ReplicaId) -> Result<()
     }
 }
 
-/// Whether the voter `to` answers, and may stand for election: it may have started just now.
+/// Whether the voter `to` answers, and can take over: it may have started just now.
 async fn may_stand(replica: &Replica, running: &Running, to: ReplicaId) -> bool {
-    let (node, vote) =
-        running.look(|metrics| (metrics.membership_config.get_node(&to.0).copied(), VoteRecord::of(&metrics.vote)));
+    let (node, vote, last) = running.look(|metrics| {
+        let node = metrics.membership_config.get_node(&to.0).copied();
+        (node, VoteRecord::of(&metrics.vote), applied_of(metrics))
+    });
     let Some(node) = node else { return false };
-    let request = Request { to: to.0, vote, body: RequestBody::MayStand };
+    let request = Request { to: to.0, vote, body: RequestBody::MayStand { last } };
     let answer =
         replica.node.call(NodeId(node), Service::Raft, encode(&request), replica.node.settings.message_deadline());
     answer.await.is_ok_and(|answer| decode(&answer, "an answer") == Ok(Response::MayStand))

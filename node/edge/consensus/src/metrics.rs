@@ -17,6 +17,7 @@ pub(crate) struct Metrics {
     pub(crate) groups: Gauge,
     pub(crate) groups_led: Gauge,
     pub(crate) groups_asleep: Gauge,
+    pub(crate) groups_dormant: Gauge,
 }
 
 /// From a quick local fsync to what a client hardly waits for.
@@ -36,6 +37,7 @@ impl Metrics {
             groups: Gauge::default(),
             groups_led: Gauge::default(),
             groups_asleep: Gauge::default(),
+            groups_dormant: Gauge::default(),
         };
         metrics.register(registry);
         metrics
@@ -60,5 +62,6 @@ impl Metrics {
         gauge("stator_consensus_groups", "Replicas open on this node", &self.groups);
         gauge("stator_consensus_groups_led", "Replicas on this node that lead", &self.groups_led);
         gauge("stator_consensus_groups_asleep", "Replicas on this node whose group sleeps", &self.groups_asleep);
+        gauge("stator_consensus_groups_dormant", "Of these, replicas without a core", &self.groups_dormant);
     }
 }

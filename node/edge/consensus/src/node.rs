@@ -1,6 +1,6 @@
 //! What all replicas of a node share.
 
-use crate::{Failure, Settings, heartbeats::Lanes, metrics::Metrics, replica::Replica, runtime};
+use crate::{Failure, Settings, contact::Turns, heartbeats::Lanes, metrics::Metrics, replica::Replica, runtime};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use stator_environment::{BoxFuture, Environment, Network, NetworkError, RaftLog, Service};
@@ -16,6 +16,7 @@ pub(crate) struct Node {
     pub(crate) log: Arc<dyn RaftLog>,
     pub(crate) metrics: Metrics,
     pub(crate) heartbeats: Lanes,
+    pub(crate) turns: Turns,
     pub(crate) replicas: Mutex<BTreeMap<ReplicaId, Arc<Replica>>>,
     pub(crate) failure: watch::Sender<Option<Failure>>,
     /// When the next piece of a snapshot may go out, on the elapsed clock.
@@ -39,6 +40,7 @@ impl Node {
             log,
             metrics,
             heartbeats: Lanes::default(),
+            turns: Turns::default(),
             replicas: Mutex::default(),
             failure: watch::Sender::new(None),
             next_piece_at: Mutex::default(),

@@ -1,7 +1,7 @@
 //! Answers the messages of other replicas.
 
 use crate::{
-    LogPosition,
+    LogPosition, contact,
     encoding::{VoteRecord, encode},
     heartbeats,
     node::Node,
@@ -54,11 +54,17 @@ async fn answer(node: &Node, body: Bytes) -> Result<Response, String> {
     let Some(replica) = node.replica(ReplicaId(request.to)) else {
         return Err(format!("replica {} is not open here", request.to));
     };
-    match replica.running() {
-        Some(running) => answer_running(&replica, &running, request, rest).await,
-        None if replica.is_installing() => answer_installing(&replica, &request),
-        None => Err("the replica is closed".to_owned()),
+    if replica.is_installing() {
+        return answer_installing(&replica, &request);
     }
+    if let RequestBody::Inquire { last } = request.body {
+        // A dormant replica leads nothing, and needs no core to say so.
+        let running = replica.running();
+        let answer = running.map(|running| contact::answer(&replica, &running, request.vote, last));
+        return Ok(answer.unwrap_or(Response::NotLeading));
+    }
+    let running = replica.rouse().await.map_err(|error| error.to_string())?;
+    answer_running(&replica, &running, request, rest).await
 }
 
 async fn answer_running(
@@ -92,16 +98,25 @@ async fn answer_running(
             // that hands over.
             refuse_early_votes(replica)?;
             let request = VoteRequest { vote, last_log_id: last.map(log_id), leadership_transfer: for_transfer };
-            running.raft.vote(request).await.map(voted).map_err(|error| error.to_string())
+            let answer = running.raft.vote(request).await.map(voted).map_err(|error| error.to_string())?;
+            // Its leader is deposed, and the next one may never be heard.
+            if replica.sleep.is_asleep() {
+                contact::lose(replica);
+            }
+            Ok(answer)
         }
         RequestBody::PreVote { last } => {
             refuse_early_votes(replica)?;
             let request = VoteRequest::new(vote, last.map(log_id));
             running.raft.pre_vote(request).await.map(voted).map_err(|error| error.to_string())
         }
-        RequestBody::MayStand => {
+        RequestBody::MayStand { last } => {
             refuse_early_votes(replica)?;
-            Ok(Response::MayStand)
+            // openraft refuses a transfer until its core itself has written the end of the log: what was there when it started counts
+            // for nothing.
+            let written = running.raft.watch_log_progress().get().and_then(|point| point.last_log_id);
+            let is_ready = written.as_ref().map(position) >= last;
+            Ok(if is_ready { Response::MayStand } else { Response::TransferRefused })
         }
         RequestBody::Transfer { target, last } => {
             refuse_early_votes(replica)?;
@@ -113,6 +128,7 @@ async fn answer_running(
             }
         }
         RequestBody::Sleep { last } => Ok(sleep::follow(replica, running, request.vote, last)),
+        RequestBody::Inquire { last } => Ok(contact::answer(replica, running, request.vote, last)),
     }
 }
 

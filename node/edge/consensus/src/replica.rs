@@ -1,7 +1,13 @@
 //! One replica: the openraft core that runs it, and what it must remember beside that core.
+//!
+//! A follower that has slept for long needs no core: its log and state are all that a core would be made of, and what it says of itself
+//! is kept ([`Core::Dormant`]). The first message starts a new one. Such a start is no restart: nothing was forgotten. The votes that
+//! an old promise forbids are still forbidden (`votes_from`), and the promise that a core makes by hearing its leader is over by
+//! then: the replica heard nothing for twice the no-vote time or more, as each message would have woken it.
 
 use crate::{
     ConsensusError, Failure, Leadership, LogPosition, StateMachine,
+    contact::{self, Contact},
     encoding::PurgeMark,
     link::Links,
     log_store::LogStore,
@@ -13,8 +19,10 @@ use crate::{
     state::{Gate, State},
 };
 use openraft::{
-    Config, RaftMetrics, ServerState, SnapshotPolicy, StepDownPolicy, async_runtime::watch::WatchReceiver,
-    errors::Fatal, type_config::alias::WatchReceiverOf,
+    Config, RaftMetrics, ServerState, SnapshotPolicy, StepDownPolicy,
+    async_runtime::watch::WatchReceiver,
+    errors::Fatal,
+    type_config::alias::{StoredMembershipOf, VoteOf, WatchReceiverOf},
 };
 use parking_lot::{Mutex, RwLock};
 use stator_environment::DiskError;
@@ -49,6 +57,8 @@ impl Running {
 
 pub(crate) enum Core {
     Running(Running),
+    /// None is needed: what the last one said is still so.
+    Dormant(Box<RaftMetrics<Types>>),
     /// A snapshot is being installed, or was, when it broke off: there is no usable state.
     Installing,
     Closed,
@@ -65,14 +75,15 @@ pub(crate) struct Replica {
     pub(crate) leadership: watch::Sender<Leadership>,
     /// Room for proposals that are not yet applied.
     pub(crate) room: Arc<Semaphore>,
-    /// The snapshot that is coming in.
+    /// The snapshot that is coming in. Held by whoever starts or stops the core.
     pub(crate) incoming: tokio::sync::Mutex<Option<Incoming>>,
     /// On the elapsed clock: before this the replica votes for nobody.
     votes_from: Mutex<Duration>,
     /// The last term in which a transfer was tried. A vote for the new leader may be under way for as long as that term lasts, and
     /// such votes ignore the no-vote time: so there is no lease in that term any more.
-    pub(crate) transfer_term: AtomicU64,
+    transfer_term: AtomicU64,
     pub(crate) sleep: SleepState,
+    pub(crate) contact: Contact,
     /// A follower can only be helped by a snapshot: purge the log so far that it gets one.
     pub(crate) purge_all: AtomicBool,
     failed: Mutex<Option<Failure>>,
@@ -99,6 +110,7 @@ impl Replica {
             votes_from: Mutex::new(now),
             transfer_term: AtomicU64::new(0),
             sleep: SleepState::new(now),
+            contact: Contact::default(),
             purge_all: AtomicBool::new(false),
             failed: Mutex::new(None),
             node,
@@ -112,14 +124,31 @@ impl Replica {
     pub(crate) fn running(&self) -> Option<Running> {
         match &*self.core.read() {
             Core::Running(running) => Some(running.clone()),
-            Core::Installing | Core::Closed => None,
+            Core::Dormant(_) | Core::Installing | Core::Closed => None,
         }
+    }
+
+    /// The core, started anew if the replica is dormant.
+    pub(crate) async fn rouse(self: &Arc<Self>) -> Result<Running, ConsensusError> {
+        if let Some(running) = self.running() {
+            return Ok(running);
+        }
+        let _turn = self.incoming.lock().await;
+        if self.is_dormant() {
+            let (running, _) = self.make_core(true).await.inspect_err(|error| self.fail(error.to_string()))?;
+            self.run(&running);
+            self.sleep.roused(self.node.now());
+            // openraft takes the moment of a core's start for one in which it heard its leader, and refuses a vote in that moment.
+            self.node.environment.sleep(Duration::from_millis(1)).await;
+        }
+        self.running().ok_or(ConsensusError::Stopped)
     }
 
     /// Reads what the core said last, without a copy of it.
     pub(crate) fn look<T>(&self, read: impl FnOnce(&RaftMetrics<Types>) -> T) -> Option<T> {
         match &*self.core.read() {
             Core::Running(running) => Some(running.look(read)),
+            Core::Dormant(last) => Some(read(last)),
             Core::Installing | Core::Closed => None,
         }
     }
@@ -128,8 +157,17 @@ impl Replica {
         matches!(&*self.core.read(), Core::Installing)
     }
 
+    pub(crate) fn is_dormant(&self) -> bool {
+        matches!(&*self.core.read(), Core::Dormant(_))
+    }
+
     pub(crate) fn may_vote(&self) -> bool {
-        self.node.now() >= *self.votes_from.lock()
+        self.no_vote_left().is_zero()
+    }
+
+    /// For how long it has to refuse votes because of what its last life may have promised.
+    pub(crate) fn no_vote_left(&self) -> Duration {
+        self.votes_from.lock().saturating_sub(self.node.now())
     }
 
     pub(crate) fn failed(&self) -> Option<Failure> {
@@ -144,14 +182,31 @@ impl Replica {
 
     /// Takes the core away from all callers and waits until it has stopped.
     pub(crate) async fn stop(&self, then: Core) {
-        let before = std::mem::replace(&mut *self.core.write(), then);
+        let before = self.replace(then);
         self.publish(Leadership::default());
         if let Core::Running(running) = before {
-            let stopped = runtime::scope(self.node.environment.clone(), running.raft.shutdown()).await;
-            if let Err(error) = stopped {
-                tracing::warn!(replica = self.id.0, %error, "the core did not stop in order");
-            }
+            self.shut_down(&running).await;
         }
+    }
+
+    async fn shut_down(&self, running: &Running) {
+        let stopped = runtime::scope(self.node.environment.clone(), running.raft.shutdown()).await;
+        if let Err(error) = stopped {
+            tracing::warn!(replica = self.id.0, %error, "the core did not stop in order");
+        }
+    }
+
+    /// Lets go of the core of a follower that sleeps. What it said last stays known.
+    pub(crate) async fn rest(&self) {
+        // A message that came just before may have changed what it says.
+        let Ok(_turn) = self.incoming.try_lock() else { return };
+        let Some(running) = self.running() else { return };
+        self.replace(Core::Dormant(Box::new(running.look(Clone::clone))));
+        self.shut_down(&running).await;
+        let mut last = running.look(Clone::clone);
+        last.running_state = Ok(());
+        self.publish(leadership(self.id, &last));
+        self.replace(Core::Dormant(Box::new(last)));
     }
 
     /// Starts the core over log and state as they are. With an unfinished snapshot there is none to start.
@@ -159,58 +214,81 @@ impl Replica {
         let log = self.log();
         let summary = log.summary()?;
         if let Some((_, PurgeMark::Installing)) = summary.purged {
-            *self.core.write() = Core::Installing;
+            self.replace(Core::Installing);
             return Ok(());
         }
         let applied = self.state.applied()?.position;
         mend_log(&log, applied)?;
         // Whoever never saved a vote or an entry never promised anything either.
         let is_fresh = summary.vote.is_none() && summary.last.is_none() && applied.is_none();
-        let state = State::new(self.gate.clone())?;
-        let raft = runtime::scope(
-            self.node.environment.clone(),
-            Raft::new(self.id.0, Arc::new(self.config(is_fresh)?), Links::new(&self.node, self.id), log, state),
-        )
-        .await
-        .map_err(|error| fatal_error(&error))?;
-        let number = self.cores.fetch_add(1, Ordering::Relaxed);
-        let running = Running { metrics: raft.metrics(), raft, number };
-        if !is_fresh {
-            self.refuse_votes(&running).await?;
+        let (running, is_sole) = self.make_core(is_fresh).await?;
+        if is_fresh || is_sole {
+            running.raft.runtime_config().elect(true);
+            self.run(&running);
+            sleep::wake(self, &running);
+        } else {
+            self.refuse_votes(&running);
+            sleep::start_asleep(self);
+            self.run(&running);
+            contact::lose(self);
         }
-        *self.core.write() = Core::Running(running.clone());
-        sleep::wake(self, &running);
-        let replica = self.clone();
-        self.node.spawn("raft leadership", async move { replica.follow(running).await });
         Ok(())
+    }
+
+    /// Makes a core that does not tick yet, and says whether the replica is its group's only voter.
+    async fn make_core(&self, enable_elect: bool) -> Result<(Running, bool), ConsensusError> {
+        let state = State::new(self.gate.clone())?;
+        let config = Arc::new(self.config(enable_elect)?);
+        let links = Links::new(&self.node, self.id);
+        let id = self.id;
+        let made = async {
+            let raft = Raft::new(id.0, config, links, self.log(), state).await?;
+            // Once it answers, it has said where it stands.
+            let is_sole = raft.with_raft_state(move |state| {
+                MembershipRecord::of(state.membership_state.effective()).is_sole_voter(id)
+            });
+            Ok((is_sole.await?, raft))
+        };
+        let made: Result<(bool, Raft), Fatal<Types>> = runtime::scope(self.node.environment.clone(), made).await;
+        let (is_sole, raft) = made.map_err(|error| fatal_error(&error))?;
+        let number = self.cores.fetch_add(1, Ordering::Relaxed);
+        Ok((Running { metrics: raft.metrics(), raft, number }, is_sole))
+    }
+
+    /// From here on the core answers for the replica.
+    fn run(self: &Arc<Self>, running: &Running) {
+        self.replace(Core::Running(running.clone()));
+        let (replica, running) = (self.clone(), running.clone());
+        self.node.spawn("raft leadership", async move { replica.follow(running).await });
+    }
+
+    fn replace(&self, core: Core) -> Core {
+        let dormant = &self.node.metrics.groups_dormant;
+        if matches!(core, Core::Dormant(_)) {
+            dormant.inc();
+        }
+        let before = std::mem::replace(&mut *self.core.write(), core);
+        if matches!(before, Core::Dormant(_)) {
+            dormant.dec();
+        }
+        before
     }
 
     /// A promise of this replica's last life may still bind it: neither vote nor stand until it would be over. A sole voter promised
     /// nothing to anybody.
-    async fn refuse_votes(self: &Arc<Self>, running: &Running) -> Result<(), ConsensusError> {
-        let id = self.id;
-        let is_sole = runtime::scope(
-            self.node.environment.clone(),
-            running.raft.with_raft_state(move |state| {
-                MembershipRecord::of(state.membership_state.effective()).is_sole_voter(id)
-            }),
-        )
-        .await
-        .map_err(|error| fatal_error(&error))?;
-        if is_sole || stator_mutants::is(stator_mutants::Mutant::VoteAfterRestart) {
+    fn refuse_votes(self: &Arc<Self>, running: &Running) {
+        if stator_mutants::is(stator_mutants::Mutant::VoteAfterRestart) {
             running.raft.runtime_config().elect(true);
-            return Ok(());
+            return;
         }
         *self.votes_from.lock() = self.node.now() + self.node.settings.no_vote();
         let (replica, raft) = (self.clone(), running.raft.clone());
         self.node.spawn("raft no-vote time", async move {
             while !replica.may_vote() {
-                let left = replica.votes_from.lock().saturating_sub(replica.node.now());
-                replica.node.environment.sleep(left.max(Duration::from_millis(1))).await;
+                replica.node.environment.sleep(replica.no_vote_left().max(Duration::from_millis(1))).await;
             }
             raft.runtime_config().elect(true);
         });
-        Ok(())
     }
 
     fn config(&self, enable_elect: bool) -> Result<Config, ConsensusError> {
@@ -227,6 +305,7 @@ impl Replica {
             notification_channel_size: Some(CORE_MESSAGES_MARGIN),
             state_machine_channel_size: Some(CORE_MESSAGES_MARGIN),
             enable_elect,
+            enable_tick: false,
             enable_pre_vote: Some(true),
             // A leader that crashed before its own fsync would give the same place in the log to two entries.
             enable_leader_restore: Some(false),
@@ -244,7 +323,15 @@ impl Replica {
     async fn follow(self: Arc<Self>, running: Running) {
         let mut server = running.raft.server_metrics();
         loop {
-            self.publish_of(&running, || running.look(|metrics| leadership(self.id, metrics)));
+            // Not what `look` shows: openraft writes that after this, and would wake nobody for it.
+            let now = {
+                let said = server.borrow_watched();
+                leadership_of(self.id, &said.vote, said.state, said.current_leader, &said.membership_config)
+            };
+            if now.leads {
+                contact::leads(&self, &running);
+            }
+            self.publish_of(&running, now);
             if server.changed().await.is_err() {
                 break;
             }
@@ -252,16 +339,16 @@ impl Replica {
         if let Err(fatal) = running.look(|metrics| metrics.running_state.clone())
             && fatal != Fatal::Stopped
         {
-            self.publish_of(&running, Leadership::default);
+            self.publish_of(&running, Leadership::default());
             self.fail(fatal.to_string());
         }
     }
 
     /// Publishes what a core says, unless it was taken away: then its word counts no more.
-    fn publish_of(&self, running: &Running, now: impl FnOnce() -> Leadership) {
+    fn publish_of(&self, running: &Running, now: Leadership) {
         let core = self.core.read();
         if matches!(&*core, Core::Running(current) if current.number == running.number) {
-            self.publish(now());
+            self.publish(now);
         }
     }
 
@@ -287,12 +374,27 @@ impl Replica {
     pub(crate) fn record_transfer(&self, term: u64) {
         self.transfer_term.fetch_max(term, Ordering::SeqCst);
     }
+
+    /// Whether this replica, as the leader of that term, hands over. It sends no more heartbeats then, and never takes that back.
+    pub(crate) fn hands_over(&self, term: u64) -> bool {
+        self.transfer_term.load(Ordering::SeqCst) == term
+    }
 }
 
 pub(crate) fn leadership(id: ReplicaId, metrics: &RaftMetrics<Types>) -> Leadership {
-    let leads = metrics.state == ServerState::Leader && metrics.vote.committed && metrics.current_leader == Some(id.0);
-    let node = metrics.current_leader.and_then(|leader| metrics.membership_config.get_node(&leader).copied());
-    Leadership { term: metrics.current_term, leader: member(metrics.current_leader, node), leads }
+    leadership_of(id, &metrics.vote, metrics.state, metrics.current_leader, &metrics.membership_config)
+}
+
+fn leadership_of(
+    id: ReplicaId,
+    vote: &VoteOf<Types>,
+    state: ServerState,
+    leader: Option<u64>,
+    membership: &StoredMembershipOf<Types>,
+) -> Leadership {
+    let leads = state == ServerState::Leader && vote.committed && leader == Some(id.0);
+    let node = leader.and_then(|leader| membership.get_node(&leader).copied());
+    Leadership { term: vote.leader_id.term, leader: member(leader, node), leads }
 }
 
 pub(crate) fn leader_of(metrics: &RaftMetrics<Types>) -> Option<(ReplicaId, NodeId)> {

@@ -20,6 +20,11 @@ pub struct Settings {
     pub proposals_max: usize,
     /// For how long a group has to be quiet before it sleeps. `None`: never.
     pub sleep_after_ms: Option<u64>,
+    /// For how long a follower has to sleep before it lets its core go, which frees most of what it takes in memory. `None`: never.
+    /// At least twice the no-vote time, which a new core knows nothing of.
+    pub dormant_after_ms: Option<u64>,
+    /// With so many replicas of a node awake, those that lost contact to their groups get their turns slowly.
+    pub awake_for_turns_max: usize,
     /// All groups' log on this node, in bytes. Above it also slow followers' entries are purged, and they get a snapshot.
     pub log_bytes_max: u64,
     /// So many applied entries stay in the log of each group for followers that are a little behind.
@@ -44,6 +49,8 @@ impl Default for Settings {
             entry_bytes_max: 2 << 20,
             proposals_max: 256,
             sleep_after_ms: Some(10_000),
+            dormant_after_ms: Some(60_000),
+            awake_for_turns_max: 128,
             log_bytes_max: 4 << 30,
             log_entries_kept: 10_000,
             purge_every_ms: 10_000,
@@ -65,6 +72,9 @@ impl Settings {
         }
         if self.lease_ms > self.election_ms_max / 2 {
             return Err("a lease must be at most half of the no-vote time (election_ms_max)".to_owned());
+        }
+        if self.dormant_after_ms.is_some_and(|after| after < 2 * self.election_ms_max) {
+            return Err("dormant_after_ms must be at least twice the no-vote time (election_ms_max)".to_owned());
         }
         if self.entry_bytes_max == 0 || self.proposals_max == 0 || self.snapshot_piece_bytes == 0 {
             return Err("sizes and counts must be above zero".to_owned());

@@ -3,16 +3,18 @@
 //! The leader decides, when nothing was proposed for a while and all members have applied all entries. It gives its lease up first, then
 //! tells the followers, and sleeps when all of them do. It wakes first, by a local use; a follower wakes by the next append, since one
 //! that ticks before it would find its leader's time over and stand for election. The death of a leader's node is heard from outside.
+//!
+//! A follower that has slept for long lets its core go: see `replica.rs`.
 
 use crate::{
-    LogPosition,
+    LogPosition, contact,
     encoding::{VoteRecord, decode, encode},
     raft_types::{MembershipRecord, Types, position},
     replica::{Replica, Running, leadership},
     wire::{Request, RequestBody, Response},
 };
-use futures::future::join_all;
-use openraft::RaftMetrics;
+use futures::{StreamExt, future::join_all, stream};
+use openraft::{RaftMetrics, ServerState};
 use parking_lot::Mutex;
 use stator_environment::Service;
 use stator_item::{NodeId, ReplicaId};
@@ -39,6 +41,8 @@ struct Last {
 #[derive(Clone, Copy)]
 struct Slept {
     at: Duration,
+    /// Since when it needs no core.
+    rests_from: Duration,
     vote: VoteRecord,
     position: LogPosition,
 }
@@ -59,6 +63,13 @@ impl SleepState {
         self.asleep.load(Ordering::SeqCst)
     }
 
+    /// A dormant replica was asked something: it keeps its core for a while, also if it sleeps on.
+    pub(crate) fn roused(&self, now: Duration) {
+        if let Some(slept) = &mut self.last.lock().slept {
+            slept.rests_from = now;
+        }
+    }
+
     pub(crate) fn used(&self, now: Duration) {
         self.last.lock().used_at = now;
     }
@@ -75,6 +86,11 @@ fn set(replica: &Replica, asleep: bool) {
     }
 }
 
+/// A replica that has just started does not tick before it has heard of its group.
+pub(crate) fn start_asleep(replica: &Replica) {
+    set(replica, true);
+}
+
 /// Ticks again from now on.
 pub(crate) fn wake(replica: &Replica, running: &Running) {
     replica.sleep.used(replica.node.now());
@@ -85,6 +101,7 @@ pub(crate) fn wake(replica: &Replica, running: &Running) {
 /// For the owner that closes the replica.
 pub(crate) fn forget(replica: &Replica) {
     set(replica, false);
+    contact::found(replica);
 }
 
 /// A follower heard its leader, or a new one.
@@ -102,25 +119,29 @@ pub(crate) fn heard(replica: &Replica, running: &Running, heard: Heard) {
             && replica.node.now() < slept.at + late
     });
     if !is_late {
+        contact::found(replica);
         wake(replica, running);
     }
 }
 
 /// A follower is told to sleep. It does if it stands where its leader believes it to stand.
 pub(crate) fn follow(replica: &Replica, running: &Running, vote: VoteRecord, last: LogPosition) -> Response {
-    let agrees = running.look(|metrics| {
-        VoteRecord::of(&metrics.vote) == vote
-            && vote.elected
-            && !stands_open(metrics)
-            && metrics.last_applied.as_ref().map(position) == Some(last)
-    });
+    let agrees =
+        running.look(|metrics| VoteRecord::of(&metrics.vote) == vote && vote.elected && stands_at(metrics, last));
     if !agrees {
         return Response::Awake;
     }
-    replica.sleep.last.lock().slept = Some(Slept { at: replica.node.now(), vote, position: last });
+    let now = replica.node.now();
+    replica.sleep.last.lock().slept = Some(Slept { at: now, rests_from: now, vote, position: last });
     set(replica, true);
+    contact::found(replica);
     running.raft.runtime_config().tick(false);
     Response::Asleep
+}
+
+/// Whether the log ends here, and all of it is applied.
+pub(crate) fn stands_at(metrics: &RaftMetrics<Types>, last: LogPosition) -> bool {
+    !stands_open(metrics) && metrics.last_applied.as_ref().map(position) == Some(last)
 }
 
 /// Whether any entry is not yet applied here.
@@ -137,8 +158,8 @@ struct Plan {
 
 /// What to tell the followers, if this replica leads and nothing at all is left to do in its group.
 fn plan(replica: &Replica, metrics: &RaftMetrics<Types>) -> Option<Plan> {
-    // A leader that hands over sends no more heartbeats; if nobody takes over, its followers must be awake to elect somebody.
-    let hands_over = replica.transfer_term.load(Ordering::SeqCst) == metrics.current_term;
+    // If nobody takes over, the followers must be awake to elect somebody.
+    let hands_over = replica.hands_over(metrics.current_term);
     if !leadership(replica.id, metrics).leads || stands_open(metrics) || hands_over || !replica.state.may_rest() {
         return None;
     }
@@ -194,22 +215,30 @@ async fn tell(replica: &Replica, plan: &Plan, to: ReplicaId, node: NodeId) -> bo
     answer.is_ok_and(|answer| decode(&answer, "an answer") == Ok(Response::Asleep))
 }
 
-/// The node of a sleeping group's leader died: stand for election, one replica after the other.
-pub(crate) async fn leader_died(replica: Arc<Replica>, node: NodeId) {
-    let Some(running) = replica.running() else { return };
-    let rank = running.look(|metrics| {
-        let leader = leadership(replica.id, metrics).leader?;
-        let voters = MembershipRecord::of(&metrics.membership_config).members().voters;
-        let candidates = voters.keys().filter(|voter| **voter != leader.0);
-        (leader.1 == node).then(|| candidates.take_while(|voter| **voter < replica.id).count())
-    });
-    let Some(rank) = rank else { return };
-    let turn = Duration::from_millis(replica.node.settings.election_ms_min) * rank as u32;
-    replica.node.environment.sleep(turn).await;
-    if replica.sleep.is_asleep() {
-        wake(&replica, &running);
-        if let Err(error) = running.raft.trigger().elect(true).await {
-            tracing::warn!(replica = replica.id.0, %error, "cannot stand for election");
-        }
+/// Groups that are put to sleep at once.
+const TOGETHER: usize = 64;
+
+/// Puts quiet groups to sleep that these replicas lead, and lets cores go that are not needed.
+pub(crate) async fn tend(replicas: Vec<Arc<Replica>>) {
+    stream::iter(replicas.clone()).map(lead).buffer_unordered(TOGETHER).collect::<()>().await;
+    for replica in replicas.iter().filter(|replica| sleeps_long(replica)) {
+        replica.rest().await;
     }
+}
+
+/// A leader keeps its core: only by an election could it have another.
+fn sleeps_long(replica: &Replica) -> bool {
+    let settings = &replica.node.settings;
+    let Some(after) = settings.dormant_after_ms.map(Duration::from_millis) else { return false };
+    let slept = replica.sleep.last.lock().slept;
+    let is_long = slept.is_some_and(|slept| replica.node.now() >= slept.rests_from + after);
+    let is_needed = || {
+        let slept_at = slept.map(|slept| slept.position);
+        replica.running().is_none_or(|running| {
+            running.look(|metrics| {
+                metrics.state == ServerState::Leader || slept_at.is_none_or(|slept| !stands_at(metrics, slept))
+            })
+        })
+    };
+    is_long && replica.sleep.is_asleep() && !replica.contact.is_lost() && !is_needed()
 }

@@ -39,6 +39,8 @@ pub struct Members {
 pub enum Wakefulness {
     Awake,
     Asleep,
+    /// Asleep for so long that the replica runs no core. It starts one when somebody asks it.
+    Dormant,
 }
 
 /// Where a replica stands.

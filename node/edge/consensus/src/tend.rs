@@ -1,7 +1,7 @@
-//! What has to be done for all replicas of a node from time to time: logs are purged, quiet groups put to sleep.
+//! What has to be done for all replicas of a node from time to time: logs are purged, quiet groups put to sleep, turns given.
 
 use crate::{
-    LogPosition,
+    LogPosition, contact,
     node::Node,
     raft_types::{Types, log_id, position},
     replica::{Replica, Running},
@@ -22,7 +22,14 @@ const NOTE_DEADLINE: Duration = Duration::from_secs(5);
 /// Purges until the node is gone.
 pub(crate) async fn purge_all(node: Weak<Node>) {
     while let Some(alive) = node.upgrade() {
+        let over_budget = alive.log.size() > alive.settings.log_bytes_max;
         for replica in alive.all() {
+            if over_budget
+                && holds_log(&replica)
+                && let Err(error) = replica.rouse().await
+            {
+                tracing::warn!(replica = replica.id.0, %error, "a dormant replica cannot be purged");
+            }
             if let Some(running) = replica.running() {
                 purge(&replica, &running).await;
             }
@@ -33,13 +40,17 @@ pub(crate) async fn purge_all(node: Weak<Node>) {
     }
 }
 
+/// Whether it is dormant and has entries that could go.
+fn holds_log(replica: &Replica) -> bool {
+    let holds = |metrics: &RaftMetrics<Types>| metrics.purged < metrics.last_applied;
+    replica.is_dormant() && replica.look(holds).unwrap_or(false)
+}
+
 /// Puts quiet groups to sleep until the node is gone.
 pub(crate) async fn sleep_all(node: Weak<Node>) {
     while let Some(alive) = node.upgrade() {
         let Some(after) = alive.settings.sleep_after_ms else { return };
-        for replica in alive.all() {
-            sleep::lead(replica).await;
-        }
+        sleep::tend(alive.all()).await;
         let environment = alive.environment.clone();
         drop(alive);
         environment.sleep(Duration::from_millis((after / 4).clamp(10, 1_000))).await;
@@ -110,8 +121,9 @@ async fn note_durable(running: &Running, durable: LogPosition) -> bool {
     wait.metrics(|metrics| metrics.snapshot >= Some(log_id(durable)), "what is durable").await.is_ok()
 }
 
-/// Starts both for as long as the node lives.
+/// Starts all of it for as long as the node lives.
 pub(crate) fn start(node: &Arc<Node>) {
     node.spawn("raft log purge", purge_all(Arc::downgrade(node)));
     node.spawn("raft sleep", sleep_all(Arc::downgrade(node)));
+    node.spawn("raft contact", contact::give_turns(Arc::downgrade(node)));
 }

@@ -31,8 +31,11 @@ pub(crate) enum RequestBody {
     PreVote {
         last: Option<LogPosition>,
     },
-    /// May you stand for election? Asked before a transfer, which cannot be taken back.
-    MayStand,
+    /// May you stand for election, as one who knows that it has the log up to `last`? Asked before a transfer, which cannot be taken
+    /// back.
+    MayStand {
+        last: Option<LogPosition>,
+    },
     /// `target` is to stand for election now; all others may vote for it.
     Transfer {
         target: u64,
@@ -40,6 +43,10 @@ pub(crate) enum RequestBody {
     },
     /// The group has nothing to do: no ticks until the next append.
     Sleep {
+        last: LogPosition,
+    },
+    /// Where does the group stand? The asker's log ends at `last`.
+    Inquire {
         last: LogPosition,
     },
 }
@@ -63,6 +70,7 @@ pub(crate) enum Response {
     Awake,
     /// An unfinished snapshot stands in the way: only a whole one helps.
     NeedsSnapshot,
+    NotLeading,
 }
 
 /// A step of sending a snapshot.

@@ -95,11 +95,14 @@ impl Gateway {
             | Operation::BatchWriteItem
             | Operation::BatchExecuteStatement
             | Operation::ExecuteStatement
+            | Operation::ExecuteTransaction
             | Operation::DeleteItem
             | Operation::GetItem
             | Operation::PutItem
             | Operation::Query
             | Operation::Scan
+            | Operation::TransactGetItems
+            | Operation::TransactWriteItems
             | Operation::UpdateItem => Err(ApiError::UnknownOperation),
         }
     }

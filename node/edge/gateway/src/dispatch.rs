@@ -13,13 +13,14 @@ use stator_api::{
     },
 };
 use stator_catalog::TableDescription;
-use stator_cluster::{Deadline, Door};
+use stator_cluster::{Coordinator, Deadline, Door};
 use stator_partition::{Refusal, Reply};
 use std::sync::Arc;
 
 /// What one request is answered with, and within what time.
 pub(crate) struct Turn<'a> {
     pub door: &'a dyn Door,
+    pub coordinator: &'a Coordinator,
     pub tables: &'a dyn Tables,
     pub body: &'a [u8],
     pub deadline: Deadline,
@@ -43,6 +44,9 @@ impl Turn<'_> {
             Operation::BatchWriteItem => self.batch_write().await,
             Operation::ExecuteStatement => self.execute_statement().await,
             Operation::BatchExecuteStatement => self.batch_execute_statement().await,
+            Operation::ExecuteTransaction => self.execute_transaction().await,
+            Operation::TransactWriteItems => self.transact_write().await,
+            Operation::TransactGetItems => self.transact_get().await,
             Operation::CreateTable
             | Operation::DeleteTable
             | Operation::DescribeContinuousBackups
@@ -135,12 +139,17 @@ impl Turn<'_> {
         Ok(table)
     }
 
-    /// All tables of a batch.
-    async fn find_all<'n>(&mut self, named: impl Iterator<Item = &'n TableReference>) -> Result<Named, ApiError> {
+    /// All tables of a batch or a transaction.
+    pub(crate) async fn find_all<'n>(
+        &mut self,
+        named: impl Iterator<Item = &'n TableReference>,
+    ) -> Result<Named, ApiError> {
         let mut tables = Named::new();
         for reference in named {
-            let table = self.find(reference).await?;
-            tables.insert(reference.name.clone(), table);
+            if !tables.contains_key(&reference.name) || reference.given != reference.name {
+                let table = self.find(reference).await?;
+                tables.insert(reference.name.clone(), table);
+            }
         }
         Ok(tables)
     }

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use stator_api::{ApiError, Operation, Wire};
 use stator_catalog::TableDescription;
-use stator_cluster::{Deadline, Door};
+use stator_cluster::{Coordinator, Deadline, Door};
 use stator_environment::Environment;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -43,6 +43,7 @@ pub struct GatewayParts {
 pub struct Gateway {
     pub(crate) environment: Environment,
     pub(crate) door: Arc<dyn Door>,
+    coordinator: Coordinator,
     pub(crate) tables: Arc<dyn Tables>,
     pub(crate) ready: Ready,
     pub(crate) registry: Arc<Mutex<Registry>>,
@@ -80,6 +81,7 @@ impl Gateway {
             connections: Budget::new(settings.connections_max),
             requests: Budget::new(settings.requests_max),
             bodies: Budget::new(settings.bodies_bytes_max),
+            coordinator: Coordinator { door: door.clone(), environment: environment.clone() },
             environment,
             door,
             tables,
@@ -180,6 +182,7 @@ impl Gateway {
         let received = received.decode(&head.headers).map_err(|error| self.body_refusal(error))?;
         let mut turn = Turn {
             door: &*self.door,
+            coordinator: &self.coordinator,
             tables: &*self.tables,
             body: &received.bytes,
             deadline: self.deadline(self.settings.request_time_max),

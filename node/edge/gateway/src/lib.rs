@@ -24,6 +24,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transactions;
 
 pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayParts, Ready};

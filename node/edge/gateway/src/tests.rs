@@ -7,4 +7,5 @@ mod client;
 mod connections;
 mod exactness;
 mod partitions;
+mod transactions;
 mod world;

@@ -288,12 +288,19 @@ impl Leader {
     /// Lets old ids go, so that what is remembered stays bounded.
     fn raise_mark(&mut self) {
         let now_ms = self.shared.environment.clock.wall_ms();
-        let Some(birth_ms) = self.shared.state.read().mark_due(now_ms) else { return };
-        let Some(reign) = &mut self.reign else { return };
-        let id = CommandId(self.shared.environment.random.next_u128());
-        let birth = Timestamp { wall_ms: now_ms, counter: 0, node: 0 };
-        reign.evaluate_own(&self.shared, id, birth, &Command::RaiseMark { birth_ms });
-        self.propose();
+        let (mark_due, requests_due) = {
+            let state = self.shared.state.read();
+            (state.mark_due(now_ms), state.requests_due(now_ms))
+        };
+        let mark = mark_due.map(|birth_ms| Command::RaiseMark { birth_ms });
+        let requests = requests_due.map(|before_ms| Command::ForgetRequests { before_ms });
+        for command in mark.iter().chain(&requests) {
+            let Some(reign) = &mut self.reign else { return };
+            let id = CommandId(self.shared.environment.random.next_u128());
+            let birth = Timestamp { wall_ms: now_ms, counter: 0, node: 0 };
+            reign.evaluate_own(&self.shared, id, birth, command);
+            self.propose();
+        }
     }
 }
 

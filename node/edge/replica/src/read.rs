@@ -1,7 +1,7 @@
 //! Reads: strong ones on the leader, under its lease or after asking a quorum; eventual ones on any replica that keeps up.
 
 use crate::{
-    request::Request,
+    request::{Consistency, Request},
     rows::{LiveRows, ViewedRows},
     shared::Shared,
 };
@@ -72,7 +72,11 @@ fn state_for(shared: &Shared, request: &Request, state: &PartitionState) -> Resu
     if request.deadline <= shared.environment.clock.elapsed() {
         return Err(Refusal::DeadlinePassed);
     }
-    Ok(state.for_reads())
+    Ok(match request.consistency {
+        Consistency::Strong => state.for_strong_read(&request.command),
+        // Rows as applied.
+        Consistency::Eventual => state.for_reads(),
+    })
 }
 
 /// Sees all that was acknowledged before the call. The lease is looked at after the request arrived and before rows are read: had
@@ -106,9 +110,14 @@ pub(crate) async fn strong(
     }
 }
 
-/// Sees some earlier state: that of a replica which has caught up once and hears its leader.
-pub(crate) fn eventual(shared: &Shared, request: &Request, leadership: Leadership) -> Result<Reply, Refusal> {
-    if leadership.leader.is_none() {
+/// Sees some earlier state: that of a replica which has caught up once and hears its leader, or sleeps with it.
+pub(crate) fn eventual(
+    shared: &Shared,
+    group: &Group,
+    request: &Request,
+    leadership: Leadership,
+) -> Result<Reply, Refusal> {
+    if leadership.leader.is_none() || !group.in_contact() {
         return Err(Refusal::Unavailable("it does not hear its leader".to_owned()));
     }
     read_now(shared, request)

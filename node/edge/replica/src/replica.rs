@@ -17,9 +17,12 @@ use stator_catalog::{PartitionDescription, TokenRange};
 use stator_consensus::{ConsensusError, Digest, Group, Groups, Leadership, StateMachine};
 use stator_environment::{DiskError, Environment, Rows};
 use stator_item::{PartitionId, ReplicaId};
-use stator_partition::{PartitionState, Refusal, Reply, reply::IndexCount};
+use stator_partition::{PartitionState, Refusal, Reply, reply::IndexCount, transaction::Unfinished};
 use std::sync::{Arc, atomic::AtomicBool};
 use tokio::sync::{mpsc, oneshot, watch};
+
+/// Room in a mailbox for the decisions and the ends of transactions alone.
+const ENDS_RESERVED: usize = 256;
 
 /// What every replica of a node is given.
 #[derive(Clone)]
@@ -54,7 +57,7 @@ impl Replica {
         let leads = Arc::new(AtomicBool::new(false));
         let machine = Machine { shared: shared.clone(), leads: leads.clone() };
         let group = parts.groups.open(partition, replica, Arc::new(machine)).await?;
-        let (sender, mailbox) = mpsc::channel(parts.settings.mailbox_commands_max);
+        let (sender, mailbox) = mpsc::channel(parts.settings.mailbox_commands_max + ENDS_RESERVED);
         let leader = Leader::new(shared.clone(), group.clone(), leads, mailbox);
         parts.environment.tasks.spawn("leader", Box::pin(leader.run()));
         let leadership = group.leadership();
@@ -86,12 +89,15 @@ impl Replica {
             return Err(Refusal::Unavailable(reason.to_owned()));
         }
         let leadership = self.leadership();
+        if !leadership.leads {
+            self.group.seek();
+        }
         if request.command.is_write() {
             return self.write(request, leadership).await;
         }
         match request.consistency {
             Consistency::Strong => read::strong(&self.shared, &self.group, &request, leadership).await,
-            Consistency::Eventual => read::eventual(&self.shared, &request, leadership),
+            Consistency::Eventual => read::eventual(&self.shared, &self.group, &request, leadership),
         }
     }
 
@@ -105,6 +111,11 @@ impl Replica {
         {
             let mailbox = self.mailbox.lock();
             let Some(mailbox) = mailbox.as_ref() else { return Err(closed()) };
+            // What is begun can always be brought to its end.
+            if mailbox.capacity() <= ENDS_RESERVED && !request.command.ends_transaction() {
+                self.shared.metrics.overloaded();
+                return Err(Refusal::Overloaded);
+            }
             if let Err(error) = mailbox.try_send(Waiting { request, reply_to }) {
                 self.shared.metrics.overloaded();
                 return Err(match error {
@@ -128,6 +139,14 @@ impl Replica {
     /// The version of the table's description that is applied here, if any is.
     pub fn description_version(&self) -> Option<u64> {
         self.shared.state.read().description().map(|table| table.version)
+    }
+
+    /// What waits here, as applied, for the end of a transaction: at most so many of each kind, the oldest first.
+    pub fn unfinished_transactions(&self, at_most: usize) -> Vec<Unfinished> {
+        if self.shared.unusable().is_some() {
+            return Vec::new();
+        }
+        self.shared.state.read().unfinished_transactions(at_most)
     }
 
     /// Whether the partition was closed, as its table was deleted.

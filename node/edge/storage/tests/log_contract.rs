@@ -117,3 +117,15 @@ fn a_memory_log_loses_what_was_not_synced_and_may_keep_a_prefix() {
     log.crash(|_| 0);
     assert_eq!(log.state(ReplicaId(1)).last, Some(2));
 }
+
+#[test]
+fn a_memory_log_keeps_nothing_behind_what_failed() {
+    let log = MemoryLog::new(Syncing::OnDemand(Box::new(|| {})));
+    let append = |index: u64| log.append(ReplicaId(1), vec![(index, Bytes::new())], Box::new(|_| {}));
+    (1..=3).for_each(append);
+    log.sync(1);
+    log.fail(DiskError::Full { action: "append" });
+    log.sync(1);
+    log.crash(|lost| lost);
+    assert_eq!(log.state(ReplicaId(1)).last, Some(1), "the second entry failed, and the third waited behind it");
+}

@@ -139,9 +139,14 @@ impl BatchWriteItem {
             let mut metrics = Object::begin(object.member("ItemCollectionMetrics"));
             for (writes, answers) in self.tables.iter().zip(&answers) {
                 if let Some(description) = tables.get(&writes.table.name) {
-                    let collections = writes.collections(answers, description);
+                    let sized = writes
+                        .requests
+                        .iter()
+                        .zip(answers)
+                        .filter_map(|(request, answer)| Some((request.item(), answer.as_ref()?.collection_bytes?)));
+                    let collections = collection_metrics::last_of_each(sized, description);
                     if !collections.is_empty() {
-                        write_collections(&collections, description, metrics.member(&writes.table.given));
+                        collection_metrics::write_list(&collections, description, metrics.member(&writes.table.given));
                     }
                 }
             }
@@ -248,30 +253,4 @@ impl TableWrites {
         }
         out.push(b']');
     }
-
-    /// Each item collection that was written, by one of its items, with its size as told last.
-    fn collections(&self, answers: &[Option<Written>], table: &TableDescription) -> Vec<(&Item, u64)> {
-        let mut collections: Vec<(&Item, u64)> = Vec::new();
-        let hash_name = &table.key.hash.name;
-        for (request, answer) in self.requests.iter().zip(answers) {
-            let Some(bytes) = answer.as_ref().and_then(|written| written.collection_bytes) else { continue };
-            let item = request.item();
-            match collections.iter_mut().find(|(other, _)| other.get(hash_name) == item.get(hash_name)) {
-                Some((_, last)) => *last = bytes,
-                None => collections.push((item, bytes)),
-            }
-        }
-        collections
-    }
-}
-
-fn write_collections(collections: &[(&Item, u64)], table: &TableDescription, out: &mut Vec<u8>) {
-    out.push(b'[');
-    for (place, (item, bytes)) in collections.iter().enumerate() {
-        if place > 0 {
-            out.push(b',');
-        }
-        collection_metrics::write_json(item, &table.key, *bytes, out);
-    }
-    out.push(b']');
 }

@@ -89,6 +89,11 @@ pub(super) fn update(members: Members<'_>, placeholders: &Placeholders<'_>) -> R
     }
 }
 
+/// `UpdateExpression` alone, which the model requires.
+pub(super) fn update_expression(members: Members<'_>, placeholders: &Placeholders<'_>) -> Result<Update, ApiError> {
+    Ok(Update::parse(members.text("UpdateExpression").unwrap_or_default(), placeholders)?)
+}
+
 /// `KeyConditionExpression`, or `KeyConditions`.
 pub(super) fn key_condition(
     members: Members<'_>,

@@ -24,6 +24,8 @@ pub(super) const RETURN_VALUES: Member = Member::optional(
 );
 pub(super) const RETURN_VALUES_ON_FAILURE: Member =
     Member::optional("ReturnValuesOnConditionCheckFailure", &Shape::String(Names::Enum(&["ALL_OLD", "NONE"])));
+pub(super) const CLIENT_REQUEST_TOKEN: Member =
+    Member::optional("ClientRequestToken", &Shape::String(Names::Length(1, 36)));
 pub(super) const INDEX_NAME: Member = Member::optional("IndexName", &Shape::NAME);
 pub(super) const LIMIT: Member = Member::optional("Limit", &Shape::Integer { min: Some(1), max: None });
 pub(super) const EXCLUSIVE_START_KEY: Member = Member::optional("ExclusiveStartKey", &Shape::ITEM);

@@ -13,11 +13,14 @@ use crate::error_table::ApiError;
 use crate::reader::{Member, Members, Shape};
 use stator_catalog::{KeyAttribute, TableDescription};
 use stator_expression::{Condition, Path, Test};
-use stator_item::Item;
 use stator_item::row::{decode_item, item_encoding};
-use stator_partiql::{Access, KeyNames, Keyed, PartiqlError, Returning, SelectPlan, Statement, keyed};
-use stator_partition::command::{Delete, Put, Returns, UpdateItem, WriteOptions};
+use stator_item::{Item, Key};
+use stator_partiql::{
+    Access, Delete, KeyNames, Keyed, PartiqlError, Returning, Select, SelectPlan, Statement, Update, keyed,
+};
+use stator_partition::command::{self, Get, Put, Returns, UpdateItem, WriteOptions};
 use stator_partition::reply::Written;
+use stator_partition::transaction::{Check, Place, PlacedGet, PlacedWrite, TransactionWrite};
 use stator_partition::{Command, Refusal, Reply};
 
 pub(super) const PARAMETERS: Member =
@@ -53,12 +56,18 @@ pub(super) struct Selecting {
 impl Bound {
     /// Reads `Statement` and `Parameters` of a request or a part of it.
     pub(super) fn read(members: Members<'_>) -> Result<Bound, ApiError> {
+        let bound = Bound::read_of_transaction(members)?;
+        if matches!(bound.statement, Statement::Exists(_)) {
+            return Err(ApiError::validation("EXISTS can only be used in ExecuteTransaction"));
+        }
+        Ok(bound)
+    }
+
+    /// The same of a transaction, which may have EXISTS.
+    pub(super) fn read_of_transaction(members: Members<'_>) -> Result<Bound, ApiError> {
         let parameters = members.list("Parameters").unwrap_or_default();
         let parameters = parameters.iter().map(attributes::valid_value).collect::<Result<Vec<_>, _>>()?;
         let statement = Statement::parse(members.text("Statement").unwrap_or_default(), &parameters)?;
-        if matches!(statement, Statement::Exists(_)) {
-            return Err(ApiError::validation("EXISTS can only be used in ExecuteTransaction"));
-        }
         let table = TableReference::new(statement.table())?;
         let old_item_on_failure = members.text("ReturnValuesOnConditionCheckFailure") == Some("ALL_OLD");
         Ok(Bound { statement, table, old_item_on_failure })
@@ -95,16 +104,60 @@ impl Bound {
                 let missing = Condition::test(Test::NotExists(Path::attribute(&table.key.hash.name)));
                 let condition = rest.map(|rest| missing.or(rest));
                 let key = attributes::key_of_key(&key, &table.key)?;
-                Command::Delete(Delete { key, options: self.options(condition, delete.returning) })
+                Command::Delete(command::Delete { key, options: self.options(condition, delete.returning) })
             }
         };
         let token = match &command {
             Command::Put(Put { key, .. })
             | Command::Update(UpdateItem { key, .. })
-            | Command::Delete(Delete { key, .. }) => key.token(),
+            | Command::Delete(command::Delete { key, .. }) => key.token(),
             _ => return Err(ApiError::internal()),
         };
         Ok(Some(Routed { token, command }))
+    }
+
+    /// The write or check of a transaction; `None`: it is a SELECT.
+    pub(super) fn transaction_write(&self, table: &TableDescription) -> Result<Option<PlacedWrite>, ApiError> {
+        if let Statement::Update(Update { returning: Some(_), .. })
+        | Statement::Delete(Delete { returning: Some(_), .. }) = &self.statement
+        {
+            return Err(ApiError::validation("RETURNING is not supported in ExecuteTransaction"));
+        }
+        let write = if let Statement::Exists(select) = &self.statement {
+            let (key, rest) = self.key_of_select(select, table)?;
+            let there = Condition::test(Test::Exists(Path::attribute(&table.key.hash.name)));
+            let condition = rest.map_or(there.clone(), |rest| there.and(rest));
+            TransactionWrite::Check(Check { key, options: self.options(Some(condition), None) })
+        } else {
+            match self.write(table)?.map(|routed| routed.command) {
+                Some(Command::Put(put)) => TransactionWrite::Put(put),
+                Some(Command::Update(update)) => TransactionWrite::Update(update),
+                Some(Command::Delete(delete)) => TransactionWrite::Delete(delete),
+                Some(_) => return Err(ApiError::internal()),
+                None => return Ok(None),
+            }
+        };
+        let place = Place { table: table.id, token: write.key().token() };
+        Ok(Some(PlacedWrite { place, write }))
+    }
+
+    /// The read of a transaction's SELECT: the whole item, as its other conditions may speak of any attribute.
+    pub(super) fn transaction_get(&self, table: &TableDescription) -> Result<PlacedGet, ApiError> {
+        let Statement::Select(select) = &self.statement else { return Err(ApiError::internal()) };
+        let (key, _) = self.key_of_select(select, table)?;
+        let place = Place { table: table.id, token: key.token() };
+        Ok(PlacedGet { place, get: Get { key, projection: None } })
+    }
+
+    /// The one item that a SELECT of a transaction names, and what else must hold.
+    fn key_of_select(&self, select: &Select, table: &TableDescription) -> Result<(Key, Option<Condition>), ApiError> {
+        if select.source.index.is_some() {
+            return Err(ApiError::validation(
+                "Select statements within ExecuteTransaction must specify the primary key in the where clause.",
+            ));
+        }
+        let Keyed { key, rest } = key_of(select.condition.clone(), table)?;
+        Ok((attributes::key_of_key(&key, &table.key)?, rest))
     }
 
     fn options(&self, condition: Option<Condition>, returning: Option<Returning>) -> WriteOptions {

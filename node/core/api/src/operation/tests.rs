@@ -8,6 +8,7 @@ mod order;
 mod pages_and_batches;
 mod refusals;
 mod statements;
+mod transactions;
 mod walk;
 
 use crate::fuzz::parse_any;

@@ -3,9 +3,10 @@
 use super::*;
 use crate::{
     CommandId, EntryNumber,
-    effects::{CountChange, Effects, Remembered, RowWrite, StateChange},
+    effects::{CountChange, Effects, ItemEffects, Remembered, RowWrite, StateChange},
     reply::Written,
     testing::{Leader, command, table},
+    transaction::TransactionChange,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -31,11 +32,13 @@ fn entries_are_written_as_version_2() {
         change: Some(change),
         remembered: Some(Remembered { id: CommandId(9), birth: timestamp, outcome: Ok(Reply::Written(written)) }),
         state: Some(StateChange::RaiseMark { birth_ms: 7 }),
+        transaction: vec![TransactionChange::ForgetRequests { before_ms: 8 }],
+        items: vec![ItemEffects::default()],
     };
     let entry = Entry { term: 3, number: EntryNumber(6), after: EntryNumber(5), timestamp, effects: vec![effects] };
     let version_2 = [
         r"\x02\x03\x06\x05\xac\x02\x02\x01\x01\x01\x03key\x00\x01\x01\x01\n\x01\x00\x01\xac\x02\x02\x01\x00\x01",
-        r"\x03old\x00\x01\t\xac\x02\x02\x01\x00\x00\x01\x02at\x01\x00\x00\x00\x00\x01\x04\x07",
+        r"\x03old\x00\x01\t\xac\x02\x02\x01\x00\x00\x01\x02at\x01\x00\x00\x00\x00\x01\x04\x07\x01\x05\x08\x01\x00\x00\x00",
     ];
     assert_eq!(encode_entry(&entry).escape_ascii().to_string(), version_2.concat());
 }

@@ -23,7 +23,12 @@ pub(super) fn evaluate(command: &Command, reading: &mut Reading<'_>) -> (Option<
 fn change(command: &Command, reading: &mut Reading<'_>) -> Result<Option<StateChange>, Refusal> {
     match command {
         Command::Describe(table) => describe(table, reading),
-        Command::Close => Ok((!reading.is_closed()).then_some(StateChange::Close)),
+        Command::Close if reading.is_closed() => Ok(None),
+        // Who prepared for it elsewhere must still learn of it; no further one is decided once this is done.
+        Command::Close if reading.has_commits() => {
+            Err(Refusal::Unavailable("a transaction that was decided here is not finished".to_owned()))
+        }
+        Command::Close => Ok(Some(StateChange::Close)),
         Command::MoveCursor { consumer, to } => move_cursor(consumer, *to, reading),
         // How far the cursors allow it is seen when it is applied.
         Command::TrimChanges { to } => {
@@ -44,7 +49,15 @@ fn change(command: &Command, reading: &mut Reading<'_>) -> Result<Option<StateCh
         | Command::Deliver(_)
         | Command::ReadFeed { .. }
         | Command::ShowFeeds
-        | Command::ReadChanges { .. } => Err(Refusal::Invalid("a read is not evaluated".to_owned())),
+        | Command::ReadChanges { .. }
+        | Command::TransactOne(_)
+        | Command::Prepare(_)
+        | Command::Decide(_)
+        | Command::Finish(_)
+        | Command::Forget { .. }
+        | Command::ForgetRequests { .. }
+        | Command::Decision { .. }
+        | Command::TransactGet(_) => Err(Refusal::Invalid("a read is not evaluated".to_owned())),
     }
 }
 

@@ -3,25 +3,31 @@
 use super::Base;
 use crate::{
     command::CommandId,
-    effects::EntryNumber,
+    effects::{EntryNumber, RowWrite},
     reply::{Refusal, Reply},
     rows::ReadError,
     state::PartitionState,
+    transaction::{Decision, Intent, RememberedRequest, TransactionId},
 };
 use bytes::Bytes;
 use stator_catalog::{TableDescription, TokenRange};
 use stator_changelog::SequenceNumber;
 use stator_item::{Timestamp, Token};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 pub(crate) struct Reading<'a> {
     base: &'a Base<'a>,
     based_on: Option<EntryNumber>,
+    /// Rows as the command itself leaves them, item by item.
+    written: BTreeMap<Bytes, Option<Bytes>>,
 }
 
 impl<'a> Reading<'a> {
     pub fn new(base: &'a Base<'a>) -> Reading<'a> {
-        Reading { base, based_on: None }
+        Reading { base, based_on: None, written: BTreeMap::new() }
     }
 
     pub fn based_on(&self) -> Option<EntryNumber> {
@@ -34,12 +40,92 @@ impl<'a> Reading<'a> {
     }
 
     pub fn row(&mut self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
+        if let Some(written) = self.written.get(key) {
+            return Ok(written.clone());
+        }
         match self.base.overlay.row(key) {
             Some((value, entry)) => {
                 self.saw(entry);
                 Ok(value)
             }
             None => self.base.rows.get(key),
+        }
+    }
+
+    /// The command goes on with another item, on top of these rows.
+    pub fn wrote(&mut self, rows: &[RowWrite]) {
+        self.written.extend(rows.iter().map(|row| (row.key.clone(), row.value.clone())));
+    }
+
+    /// The intent on the item with that row key.
+    pub fn intent(&mut self, row_key: &[u8]) -> Option<Arc<Intent>> {
+        match self.base.overlay.transactions().intent(row_key) {
+            Some((intent, entry)) => {
+                self.saw(*entry);
+                intent.clone()
+            }
+            None => self.base.state.transactions.intent(row_key).cloned(),
+        }
+    }
+
+    /// The intents of a transaction, by row key.
+    pub fn intents_of(&mut self, transaction: TransactionId) -> BTreeMap<Bytes, Arc<Intent>> {
+        let state = &self.base.state.transactions;
+        let applied = state.intents_of(transaction);
+        let mut intents: BTreeMap<Bytes, Arc<Intent>> =
+            applied.filter_map(|row_key| Some((row_key.clone(), state.intent(row_key)?.clone()))).collect();
+        for (row_key, (intent, entry)) in self.base.overlay.transactions().intents() {
+            match intent {
+                Some(intent) if intent.transaction == transaction => {
+                    intents.insert(row_key.clone(), intent.clone());
+                }
+                // Whoever took it away, another transaction's may stand there by now.
+                Some(_) | None if intents.remove(row_key).is_some() => {}
+                Some(_) | None => continue,
+            }
+            self.saw(*entry);
+        }
+        intents
+    }
+
+    /// What was decided of a transaction.
+    pub fn decision(&mut self, transaction: TransactionId) -> Option<Decision> {
+        let in_flight = self.base.overlay.transactions();
+        if let Some(entry) = in_flight.aborted(transaction) {
+            self.saw(entry);
+            return Some(Decision::Aborted);
+        }
+        if let Some((committed, entry)) = in_flight.committed(transaction) {
+            self.saw(*entry);
+            return committed.clone().map(Decision::Committed);
+        }
+        let state = &self.base.state.transactions;
+        let aborted = || state.is_aborted(transaction).then_some(Decision::Aborted);
+        state.committed(transaction).cloned().map(Decision::Committed).or_else(aborted)
+    }
+
+    /// Whether a commit stands that is not forgotten.
+    pub fn has_commits(&mut self) -> bool {
+        let in_flight: Vec<_> = self.base.overlay.transactions().committed_all().collect();
+        let mut forgotten = BTreeSet::new();
+        for (transaction, (committed, entry)) in in_flight {
+            self.saw(*entry);
+            match committed {
+                Some(_) => return true,
+                None => forgotten.insert(transaction),
+            };
+        }
+        self.base.state.transactions.committed_all().any(|transaction| !forgotten.contains(&transaction))
+    }
+
+    /// What is remembered of a request token.
+    pub fn request(&mut self, token: &str) -> Option<RememberedRequest> {
+        match self.base.overlay.transactions().request(token) {
+            Some((request, entry)) => {
+                self.saw(*entry);
+                Some(request.clone())
+            }
+            None => self.base.state.transactions.request(token).cloned(),
         }
     }
 

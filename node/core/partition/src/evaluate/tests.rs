@@ -2,6 +2,7 @@
 
 mod model;
 mod repeats;
+mod transactions;
 
 use crate::{
     Command, FamilyKind, Refusal, Reply,

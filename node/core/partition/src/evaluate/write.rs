@@ -9,7 +9,6 @@ mod collection;
 mod returns;
 
 pub(super) use change::Change;
-#[cfg(test)]
 pub(super) use collection::COLLECTION_BYTES_MAX;
 pub(crate) use collection::encode_size;
 
@@ -20,6 +19,7 @@ use super::{
     reading::Reading,
 };
 use crate::{
+    command::WriteOptions,
     effects::{CountChange, Effects, RowWrite},
     global_index::entry::{Entry, entry},
     reply::{Refusal, Reply, Written},
@@ -30,11 +30,40 @@ use bytes::Bytes;
 use stator_catalog::TableDescription;
 use stator_changelog::{ChangeKind, ChangeRecord, SequenceNumber};
 use stator_item::{IndexNumber, Item, Key, RowHeader, TableId, Timestamp, row};
+use stator_mutants::Mutant;
 
 /// Both sides of a write.
-struct Images {
-    old: Option<Image>,
-    new: Option<Image>,
+pub(super) struct Images {
+    pub old: Option<Image>,
+    pub new: Option<Image>,
+}
+
+/// A write that may have its effects: nobody else's intent stands on the item, and its condition holds.
+pub(super) struct Judged<'c, 't> {
+    pub change: Change<'c>,
+    pub table: &'t TableDescription,
+    pub row_key: Vec<u8>,
+    /// The version of the old item.
+    pub replaced: Timestamp,
+    pub images: Images,
+}
+
+/// Where a write has its effects, and since when.
+pub(super) struct Target<'a> {
+    pub table: &'a TableDescription,
+    pub key: &'a Key,
+    pub row_key: Vec<u8>,
+    pub version: Timestamp,
+    pub options: &'a WriteOptions,
+    /// Whether item collection and change log may outgrow their limits: what was promised is kept.
+    pub is_promised: bool,
+}
+
+/// What a write comes to.
+pub(super) struct Settled {
+    pub effects: Effects,
+    changed: Vec<IndexChange>,
+    collection_bytes: Option<u64>,
 }
 
 /// Why a write ends before it has effects.
@@ -64,43 +93,62 @@ pub(super) fn evaluate(turn: &Turn<'_>, reading: &mut Reading<'_>, change: Chang
 }
 
 fn write(turn: &Turn<'_>, reading: &mut Reading<'_>, change: Change<'_>) -> Result<Outcome, Stop> {
+    let judged = judge(reading, change)?;
+    let version = judged.version(turn);
+    match judged.settle(reading, version)? {
+        (Some(effects), written) => Ok((Some(effects), version, Ok(Reply::Written(written)))),
+        (None, written) => Ok((None, turn.timestamp, Ok(Reply::Written(written)))),
+    }
+}
+
+/// Looks at the item as it is and makes the new one.
+pub(super) fn judge<'c, 't>(reading: &mut Reading<'t>, change: Change<'c>) -> Result<Judged<'c, 't>, Stop> {
     let key = change.key();
     let table = reading.table_for(key.token())?;
     let row_key = item_row_key(table, key);
-    let (replaced, old) = match reading.row(&row_key)? {
+    if reading.intent(&row_key).is_some() && !stator_mutants::is(Mutant::WriteThroughIntent) {
+        return Err(Refusal::TransactionConflict.into());
+    }
+    let (replaced, old) = old_image(reading, &row_key)?;
+    check_condition(&change, old.as_ref())?;
+    let new = change.new_image(table, old.as_ref())?;
+    Ok(Judged { change, table, row_key, replaced, images: Images { old, new } })
+}
+
+/// The item as the commands before have left it, and its version.
+pub(super) fn old_image(reading: &mut Reading<'_>, row_key: &[u8]) -> Result<(Timestamp, Option<Image>), ReadError> {
+    Ok(match reading.row(row_key)? {
         Some(stored) => {
             let (header, image) = Image::of_row(&stored)?;
             (header.written, Some(image))
         }
         None => (Timestamp::MIN, None),
-    };
-    check_condition(&change, old.as_ref())?;
-    let new = change.new_image(table, old.as_ref())?;
-    let images = Images { old, new };
-    if images.are_equal() {
-        let collection_bytes = collection::size_asked(table, key, change.options(), reading)?;
-        let written = images.written(&change, Vec::new(), collection_bytes)?;
-        return Ok((None, turn.timestamp, Ok(Reply::Written(written))));
+    })
+}
+
+impl Judged<'_, '_> {
+    /// The new item's, above the old one's whatever the clocks say.
+    pub fn version(&self, turn: &Turn<'_>) -> Timestamp {
+        match turn.timestamp > self.replaced {
+            true => turn.timestamp,
+            false => self.replaced.next(turn.now.wall_ms, turn.now.node),
+        }
     }
-    let version =
-        if turn.timestamp > replaced { turn.timestamp } else { replaced.next(turn.now.wall_ms, turn.now.node) };
-    let changed = indexes::changes(table, key, images.old.as_ref(), images.new.as_ref())?;
-    let mut effects = Effects::default();
-    let header = RowHeader { written: version, origin: 0 };
-    effects.rows.push(row_write(row_key, images.new.as_ref().map(|image| image.encoded()), &header));
-    for index in &changed {
-        effects.rows.extend(index_writes(index, &header));
+
+    /// The effects of the write, and its reply. No effects: it leaves the item as it is.
+    pub fn settle(&self, reading: &mut Reading<'_>, version: Timestamp) -> Result<(Option<Effects>, Written), Stop> {
+        let Judged { change, table, row_key, images, .. } = self;
+        let (key, options) = (change.key(), change.options());
+        if images.are_equal() {
+            let collection_bytes = collection::size_asked(table, key, options, reading)?;
+            return Ok((None, images.written(change, Vec::new(), collection_bytes)?));
+        }
+        let target = Target { table, key, row_key: row_key.clone(), version, options, is_promised: false };
+        let Settled { effects, changed, collection_bytes } = images.settle(target, reading)?;
+        let mut written = images.written(change, changed, collection_bytes)?;
+        written.global_bytes = global_writes(table, images.old.as_ref(), images.new.as_ref())?;
+        Ok((Some(effects), written))
     }
-    effects.counts = images.counts(&changed);
-    let collection_bytes = collection::change(table, key, change.options(), reading, &mut effects)?;
-    effects.change = images.change_record(table, version);
-    // Reads what is applied: what is in flight is bounded, and so is what it adds.
-    if effects.change.is_some() && reading.state().is_change_log_full() {
-        return Err(Refusal::ChangeLogFull.into());
-    }
-    let mut written = images.written(&change, changed, collection_bytes)?;
-    written.global_bytes = global_writes(table, images.old.as_ref(), images.new.as_ref())?;
-    Ok((Some(effects), version, Ok(Reply::Written(written))))
 }
 
 fn check_condition(change: &Change<'_>, old: Option<&Image>) -> Result<(), Stop> {
@@ -136,9 +184,36 @@ fn index_writes(change: &IndexChange, header: &RowHeader) -> Vec<RowWrite> {
 }
 
 impl Images {
-    fn are_equal(&self) -> bool {
+    /// Makes the new item of the old one: row, index entries, counters, collection size, change record.
+    pub fn settle(&self, target: Target<'_>, reading: &mut Reading<'_>) -> Result<Settled, Stop> {
+        let Target { table, key, row_key, version, options, is_promised } = target;
+        let changed = indexes::changes(table, key, self.old.as_ref(), self.new.as_ref())?;
+        let mut effects = Effects::default();
+        let header = RowHeader { written: version, origin: 0 };
+        effects.rows.push(row_write(row_key, self.new.as_ref().map(|image| image.encoded()), &header));
+        for index in &changed {
+            effects.rows.extend(index_writes(index, &header));
+        }
+        effects.counts = self.counts(&changed);
+        let bytes_max = if is_promised { u64::MAX } else { COLLECTION_BYTES_MAX };
+        let collection_bytes = collection::change(table, key, (options, bytes_max), reading, &mut effects)?;
+        effects.change = self.change_record(table, version);
+        // Reads what is applied: what is in flight is bounded, and so is what it adds; and so is what was promised.
+        if !is_promised && effects.change.is_some() && reading.state().is_change_log_full() {
+            return Err(Refusal::ChangeLogFull.into());
+        }
+        Ok(Settled { effects, changed, collection_bytes })
+    }
+
+    pub fn are_equal(&self) -> bool {
         // Equal items have equal encodings.
         self.old.as_ref().map(Image::encoded) == self.new.as_ref().map(Image::encoded)
+    }
+
+    /// The size of the larger of both.
+    pub fn larger(&self) -> u64 {
+        let size = |image: &Option<Image>| image.as_ref().map_or(0, |image| image.size() as u64);
+        size(&self.old).max(size(&self.new))
     }
 
     fn counts(&self, changed: &[IndexChange]) -> Vec<CountChange> {

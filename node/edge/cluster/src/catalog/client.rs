@@ -123,6 +123,7 @@ impl CatalogClient {
         let Some(seat) = self.seat() else { return Answer::NotLeader { leader: None } };
         let leadership = *seat.group.leadership().borrow();
         if !leadership.leads {
+            seat.group.seek();
             return Answer::NotLeader { leader: leadership.leader.map(|(_, node)| node) };
         }
         match message {

@@ -26,6 +26,8 @@ pub(crate) enum Message {
     HandOver { partition: PartitionId, to: NodeId },
     /// Which keys of the table were you asked for most?
     Insights { table: TableId },
+    /// Which partitions do you lead?
+    Leading,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,6 +52,7 @@ pub(crate) enum Answer {
     /// It could not be done now.
     Failed(String),
     Insights(Vec<Contributor>),
+    Leading(Vec<PartitionId>),
 }
 
 /// What one node says of itself.

@@ -94,7 +94,13 @@ async fn break_things(world: &Shared, dice: &mut Dice) {
 }
 
 async fn run(seed: u64) -> (usize, u64) {
-    let settings = Settings { purge_every_ms: 300, log_entries_kept: 20, sleep_after_ms: Some(1_500), ..settings() };
+    let settings = Settings {
+        purge_every_ms: 300,
+        log_entries_kept: 20,
+        sleep_after_ms: Some(1_500),
+        dormant_after_ms: Some(2_500),
+        ..settings()
+    };
     let mut dice = Dice(seed);
     let mut world = World::new(seed, settings);
     for number in 1..=NODES {

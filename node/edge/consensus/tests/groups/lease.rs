@@ -82,6 +82,31 @@ fn a_transfer_to_who_cannot_win_changes_nothing() {
 }
 
 #[test]
+fn nobody_waits_for_a_leader_that_hands_over_in_vain() {
+    simulate(8, async {
+        let (mut world, leader) = World::cluster(8, settings(), 3).await;
+        let others: Vec<u64> = (1..=3).filter(|number| *number != leader).collect();
+        world.group(leader).propose(payload(1)).await.expect("committed");
+        world.applied(1..=3, 1).await;
+        let group = world.group(leader);
+        let transfer = tokio::spawn(async move { group.transfer(replica(others[0]), DEADLINE).await });
+        // It has begun, and whoever could take over forgets it.
+        wait("the lease to be given up", || world.group(leader).lease().is_none().then_some(())).await;
+        for number in (1..=3).filter(|number| *number != leader) {
+            world.crash(number);
+            world.boot(number);
+            world.open(number).await;
+        }
+        let term = world.leadership(leader).term;
+        wait("a leader of a later term", || {
+            (1..=3).find(|number| world.leadership(*number).leads && world.leadership(*number).term > term)
+        })
+        .await;
+        _ = transfer.await;
+    });
+}
+
+#[test]
 fn who_has_just_started_does_not_vote() {
     simulate(8, async {
         let (mut world, leader) = World::cluster(8, settings(), 3).await;

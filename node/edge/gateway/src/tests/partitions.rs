@@ -80,7 +80,7 @@ impl Partition {
 
     pub fn answer(&mut self, command: &Command) -> Result<Reply, Refusal> {
         if !command.is_write() {
-            return read(command, &self.state.for_reads(), &self.rows).expect("maps can be read");
+            return read(command, &self.state.for_strong_read(command), &self.rows).expect("maps can be read");
         }
         self.commands_count += 1;
         let wall_ms = 1_000 + self.commands_count;

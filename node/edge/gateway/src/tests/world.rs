@@ -9,7 +9,7 @@ use stator_catalog::{
 };
 use stator_cluster::{ChangeError, Consistency, Deadline, Door};
 use stator_environment::{BoxFuture, Environment};
-use stator_item::{TableId, Token};
+use stator_item::{TableId, Timestamp, Token};
 use stator_partition::{Command, Refusal, Reply};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -149,6 +149,17 @@ impl Door for World {
         token: Token,
         command: Command,
         _consistency: Consistency,
+        _deadline: Deadline,
+    ) -> BoxFuture<'_, Result<Reply, Refusal>> {
+        Box::pin(self.answer(table, token, command))
+    }
+
+    fn submit_born(
+        &self,
+        table: TableId,
+        token: Token,
+        command: Command,
+        _birth: Timestamp,
         _deadline: Deadline,
     ) -> BoxFuture<'_, Result<Reply, Refusal>> {
         Box::pin(self.answer(table, token, command))

@@ -64,6 +64,29 @@ fn valid_requests() -> Vec<(&'static str, Json)> {
             json!({"TableName": "music", "DeletionProtectionEnabled": true, "TableClass": "STANDARD",
             "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2}}),
         ),
+        (
+            "TransactWriteItems",
+            json!({"TransactItems": [
+                {"Put": {"TableName": "music", "Item": item, "ConditionExpression": "attribute_not_exists(artist)"}},
+                {"Update": {"TableName": "music", "Key": {"artist": {"S": "a"}, "track": {"N": "2"}},
+                    "UpdateExpression": "SET #t = :t", "ExpressionAttributeNames": {"#t": "title"},
+                    "ExpressionAttributeValues": {":t": {"S": "new"}}}},
+                {"Delete": {"TableName": "music", "Key": {"artist": {"S": "a"}, "track": {"N": "3"}}}},
+                {"ConditionCheck": {"TableName": "music", "Key": {"artist": {"S": "a"}, "track": {"N": "4"}},
+                    "ConditionExpression": "attribute_exists(deep[0].x)"}}],
+            "ClientRequestToken": "token", "ReturnConsumedCapacity": "TOTAL", "ReturnItemCollectionMetrics": "SIZE"}),
+        ),
+        (
+            "TransactGetItems",
+            json!({"TransactItems": [{"Get": {"TableName": "music", "Key": key, "ProjectionExpression": "title"}}]}),
+        ),
+        (
+            "ExecuteTransaction",
+            json!({"TransactStatements": [
+                {"Statement": "DELETE FROM music WHERE artist = ? AND track = 1", "Parameters": [{"S": "a"}]},
+                {"Statement": "EXISTS(SELECT * FROM music WHERE artist = 'a' AND track = 2)"}],
+            "ReturnConsumedCapacity": "TOTAL"}),
+        ),
         ("ListTables", json!({"Limit": 5, "ExclusiveStartTableName": "music"})),
     ]
 }

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     command::{Delete, Put, UpdateItem, WriteOptions},
     reply::Refusal,
+    transaction::{Check, TransactionWrite},
 };
 use stator_catalog::TableDescription;
 use stator_expression::Update;
@@ -20,14 +21,25 @@ pub(in crate::evaluate) enum Change<'a> {
     Put(&'a Put),
     Update(&'a UpdateItem),
     Delete(&'a Delete),
+    Check(&'a Check),
 }
 
 impl<'a> Change<'a> {
+    pub fn of(write: &'a TransactionWrite) -> Change<'a> {
+        match write {
+            TransactionWrite::Put(put) => Change::Put(put),
+            TransactionWrite::Update(update) => Change::Update(update),
+            TransactionWrite::Delete(delete) => Change::Delete(delete),
+            TransactionWrite::Check(check) => Change::Check(check),
+        }
+    }
+
     pub fn key(&self) -> &'a Key {
         match self {
             Change::Put(put) => &put.key,
             Change::Update(update) => &update.key,
             Change::Delete(delete) => &delete.key,
+            Change::Check(check) => &check.key,
         }
     }
 
@@ -36,6 +48,7 @@ impl<'a> Change<'a> {
             Change::Put(put) => &put.options,
             Change::Update(update) => &update.options,
             Change::Delete(delete) => &delete.options,
+            Change::Check(check) => &check.options,
         }
     }
 
@@ -43,6 +56,7 @@ impl<'a> Change<'a> {
     pub(super) fn new_image(&self, table: &TableDescription, old: Option<&Image>) -> Result<Option<Image>, Stop> {
         match self {
             Change::Delete(_) => Ok(None),
+            Change::Check(_) => Ok(old.map(|old| Image::of_encoded(old.encoded().clone())).transpose()?),
             Change::Put(put) => put_image(put, table).map(Some),
             Change::Update(update) => updated_image(update, table, old),
         }

@@ -33,7 +33,7 @@ pub(super) fn size_asked(
 pub(super) fn change(
     table: &TableDescription,
     key: &Key,
-    options: &WriteOptions,
+    (options, bytes_max): (&WriteOptions, u64),
     reading: &mut Reading<'_>,
     effects: &mut Effects,
 ) -> Result<Option<u64>, Stop> {
@@ -46,7 +46,7 @@ pub(super) fn change(
     let after = before
         .checked_add_signed(change)
         .ok_or_else(|| ReadError::damaged("item collection's size", "it is smaller than one of its items"))?;
-    if change > 0 && after > COLLECTION_BYTES_MAX {
+    if change > 0 && after > bytes_max {
         return Err(Refusal::CollectionFull.into());
     }
     let value = (after > 0).then(|| encode_size(after).into());

@@ -13,7 +13,7 @@ pub(super) fn attributes(
 ) -> Result<Option<Bytes>, ReadError> {
     let update = match change {
         Change::Update(update) => update.update.as_ref(),
-        Change::Put(_) | Change::Delete(_) => None,
+        Change::Put(_) | Change::Delete(_) | Change::Check(_) => None,
     };
     let part = |image: Option<&Image>, part: &dyn Fn(&Item) -> Option<Item>| -> Result<Option<Bytes>, ReadError> {
         let Some(image) = image else { return Ok(None) };
