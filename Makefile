@@ -29,7 +29,7 @@ test-rust: ## Unit, property and process tests, then 200 seeds of the simulation
 	$(CARGO_TARGET_DIR)/debug/stator-sim --seeds 200 --seconds 15
 
 test-python: ## boto3 and the AWS CLI against one node and three.
-	cargo build --quiet -p stator
+	cargo build --workspace --bins --quiet
 	venv=$$(setup/python) && STATOR_BINARY=$(CARGO_TARGET_DIR)/debug/stator $$venv/bin/pytest -q tests/python
 
 # A target directory of its own, as everything is instrumented; what was found stays there, too. Without sanitizer: none of
