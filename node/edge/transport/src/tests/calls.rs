@@ -15,7 +15,8 @@ async fn messages_are_answered_both_ways_and_by_the_own_node() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// On one thread, where nothing is sent while calls are begun: how they meet does not depend on the machine's load.
+#[tokio::test]
 async fn calls_that_wait_together_travel_together() {
     let (one, two) = pair(Spec::node(1), Spec::node(2)).await;
     let calls = (0..10_000).map(|number| {
@@ -25,7 +26,7 @@ async fn calls_that_wait_together_travel_together() {
     assert!(join_all(calls).await.into_iter().all(|right| right));
     let metrics = one.network.local.metrics.lane(Lane::Forward);
     assert_eq!((metrics.sent_frames.get(), metrics.received_frames.get(), metrics.calls.get()), (10_000, 10_000, 0));
-    assert!(metrics.sent_batches.get() < 2_000, "{} batches", metrics.sent_batches.get());
+    assert!(metrics.sent_batches.get() < 200, "{} batches", metrics.sent_batches.get());
     assert_eq!(two.network.local.metrics.lane(Lane::Forward).sent_frames.get(), 10_000);
 }
 
