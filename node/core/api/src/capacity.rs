@@ -4,7 +4,7 @@
 
 use crate::operation::{ReadConsistency, TableReference, Tables};
 use crate::reader::Members;
-use crate::render::Object;
+use crate::render::{List, Object};
 use stator_catalog::TableDescription;
 use stator_item::{IndexNumber, TableId};
 use stator_partition::reply::Written;
@@ -192,15 +192,12 @@ impl Side {
         detail: CapacityDetail,
         out: &mut Vec<u8>,
     ) {
-        out.push(b'[');
         let known = consumed
             .iter()
             .filter_map(|(reference, consumed)| Some((reference, consumed, tables.get(&reference.name)?)));
-        for (place, (reference, consumed, table)) in known.enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
-            let mut object = Object::begin(out);
+        let mut list = List::begin(out);
+        for (reference, consumed, table) in known {
+            let mut object = Object::begin(list.element());
             crate::render::string(&reference.given, object.member("TableName"));
             self.write(consumed.total(), &mut object);
             if detail == CapacityDetail::Indexes {
@@ -209,7 +206,7 @@ impl Side {
             }
             object.end();
         }
-        out.push(b']');
+        list.end();
     }
 
     fn write_one(self, units: Units, out: &mut Vec<u8>) {

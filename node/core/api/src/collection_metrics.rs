@@ -1,6 +1,6 @@
 //! `ItemCollectionMetrics`: which item collection a write met, and about how large it is.
 
-use crate::render::Object;
+use crate::render::{List, Object};
 use stator_catalog::{KeySchema, TableDescription};
 use stator_item::{Item, json::write_value_json};
 use std::io::Write as _;
@@ -39,14 +39,11 @@ pub(crate) fn last_of_each<'i>(
 
 /// The objects of several collections.
 pub(crate) fn write_list(collections: &[(&Item, u64)], table: &TableDescription, out: &mut Vec<u8>) {
-    out.push(b'[');
-    for (place, (item, bytes)) in collections.iter().enumerate() {
-        if place > 0 {
-            out.push(b',');
-        }
-        write_json(item, &table.key, *bytes, out);
+    let mut list = List::begin(out);
+    for (item, bytes) in collections {
+        write_json(item, &table.key, *bytes, list.element());
     }
-    out.push(b']');
+    list.end();
 }
 
 #[cfg(test)]

@@ -75,6 +75,7 @@ pub use update_table::UpdateTable;
 
 use crate::capacity::{CapacityDetail, Consumed};
 use crate::error_table::ApiError;
+use crate::render::List;
 use stator_catalog::{TableDescription, TableStatus};
 use stator_item::{TableId, Token};
 use stator_partition::{Command, Refusal, Reply};
@@ -218,17 +219,13 @@ fn render_consumed(
     detail: CapacityDetail,
     out: &mut Vec<u8>,
 ) {
-    out.push(b'[');
-    let mut comma = false;
+    let mut list = List::begin(out);
     for (reference, consumed) in consumed {
         if let Some(table) = tables.get(&reference.name) {
-            if std::mem::replace(&mut comma, true) {
-                out.push(b',');
-            }
-            consumed.write_json(&reference.given, table, detail, out);
+            consumed.write_json(&reference.given, table, detail, list.element());
         }
     }
-    out.push(b']');
+    list.end();
 }
 
 #[cfg(test)]

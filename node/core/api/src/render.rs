@@ -19,6 +19,31 @@ pub(crate) fn integer(number: u64, out: &mut Vec<u8>) {
     write!(out, "{number}").expect("writing to memory does not fail");
 }
 
+/// A list that is being written: knows whether the next element needs a comma.
+pub(crate) struct List<'o> {
+    out: &'o mut Vec<u8>,
+    empty: bool,
+}
+
+impl<'o> List<'o> {
+    pub(crate) fn begin(out: &'o mut Vec<u8>) -> List<'o> {
+        out.push(b'[');
+        List { out, empty: true }
+    }
+
+    /// Begins an element, which is to be written next.
+    pub(crate) fn element(&mut self) -> &mut Vec<u8> {
+        if !std::mem::replace(&mut self.empty, false) {
+            self.out.push(b',');
+        }
+        self.out
+    }
+
+    pub(crate) fn end(self) {
+        self.out.push(b']');
+    }
+}
+
 /// An object that is being written: knows whether the next member needs a comma.
 pub(crate) struct Object<'o> {
     out: &'o mut Vec<u8>,

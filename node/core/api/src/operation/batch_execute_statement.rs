@@ -7,7 +7,7 @@ use super::{BatchCommand, ReadConsistency, render_consumed, unexpected_reply};
 use crate::capacity::{CapacityDetail, Consumed, Units};
 use crate::error_table::{ApiError, Wire};
 use crate::reader::{self, Member, Members, Shape, Structure};
-use crate::render::{self, Object};
+use crate::render::{self, List, Object};
 use stator_catalog::{TableDescription, TokenRange};
 use stator_partition::{Refusal, Reply};
 use std::collections::BTreeMap;
@@ -107,20 +107,17 @@ impl BatchExecuteStatement {
         let mut outcomes: Vec<Option<Result<Reply, Refusal>>> = outcomes.into_iter().map(Some).collect();
         let mut consumed: BTreeMap<&TableReference, Consumed> = BTreeMap::new();
         let mut object = Object::begin(out);
-        let responses = object.member("Responses");
-        responses.push(b'[');
-        for (place, (statement, planned)) in self.statements.iter().zip(&batch.planned).enumerate() {
-            if place > 0 {
-                responses.push(b',');
-            }
+        let mut list = List::begin(object.member("Responses"));
+        for (statement, planned) in self.statements.iter().zip(&batch.planned) {
+            let out = list.element();
             let (answer, spent) = answer(statement, planned, &mut outcomes);
             if let (Ok((bound, _)), Some(spent)) = (statement, spent) {
                 consumed.entry(&bound.table).or_default().add(&spent);
             }
             let table = statement.as_ref().ok().map(|(bound, _)| bound.table.name.as_str());
-            write_answer(answer, table, responses)?;
+            write_answer(answer, table, out)?;
         }
-        responses.push(b']');
+        list.end();
         if self.capacity != CapacityDetail::None {
             let consumed: Vec<_> = consumed.into_iter().collect();
             let tables = tables.iter().filter_map(|(name, table)| Some((name.clone(), table.clone().ok()?))).collect();

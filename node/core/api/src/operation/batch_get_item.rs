@@ -9,7 +9,7 @@ use super::{BatchCommand, ReadConsistency, Tables, check_serving, render_consume
 use crate::capacity::{CapacityDetail, Consumed, Units};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Shape, Structure};
-use crate::render::{self, Object};
+use crate::render::{self, List, Object};
 use stator_expression::Projection;
 use stator_item::Item;
 use stator_item::json::{Entries, Json, write_item_json};
@@ -119,16 +119,11 @@ impl BatchGetItem {
         let mut object = Object::begin(out);
         let mut responses = Object::begin(object.member("Responses"));
         for (keys, answers) in self.tables.iter().zip(&sorted.answers) {
-            let out = responses.member(&keys.table.given);
-            out.push(b'[');
-            let mut comma = false;
+            let mut list = List::begin(responses.member(&keys.table.given));
             for item in answers.iter().flatten().filter_map(|got| got.item.as_ref()) {
-                if std::mem::replace(&mut comma, true) {
-                    out.push(b',');
-                }
-                render::item(item, out)?;
+                render::item(item, list.element())?;
             }
-            out.push(b']');
+            list.end();
         }
         responses.end();
         let mut unprocessed = Object::begin(object.member("UnprocessedKeys"));
@@ -218,26 +213,20 @@ impl TableKeys {
 
     fn write_unprocessed(&self, answers: &[Option<Got>], out: &mut Vec<u8>) {
         let mut object = Object::begin(out);
-        let out = object.member("Keys");
-        out.push(b'[');
-        let mut comma = false;
+        let mut list = List::begin(object.member("Keys"));
         for (key, _) in self.keys.iter().zip(answers).filter(|(_, answer)| answer.is_none()) {
-            if std::mem::replace(&mut comma, true) {
-                out.push(b',');
-            }
-            write_item_json(key, out);
+            write_item_json(key, list.element());
         }
-        out.push(b']');
+        list.end();
         if self.consistency == ReadConsistency::Strong {
             object.member("ConsistentRead").extend_from_slice(b"true");
         }
         if !self.attributes_to_get.is_empty() {
-            let out = object.member("AttributesToGet");
-            for (place, name) in self.attributes_to_get.iter().enumerate() {
-                out.push(if place == 0 { b'[' } else { b',' });
-                render::string(name, out);
+            let mut list = List::begin(object.member("AttributesToGet"));
+            for name in &self.attributes_to_get {
+                render::string(name, list.element());
             }
-            out.push(b']');
+            list.end();
         }
         if let Some(text) = &self.projection_text {
             render::string(text, object.member("ProjectionExpression"));

@@ -7,7 +7,7 @@ use crate::capacity::{CapacityDetail, Consumed};
 use crate::collection_metrics;
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Shape, Structure};
-use crate::render::Object;
+use crate::render::{List, Object};
 use stator_catalog::TableDescription;
 use stator_item::json::{Entries, ValueError, write_item_json};
 use stator_item::row::item_encoding;
@@ -243,14 +243,10 @@ impl WriteRequest {
 
 impl TableWrites {
     fn write_unprocessed(&self, answers: &[Option<Written>], out: &mut Vec<u8>) {
-        out.push(b'[');
-        let mut comma = false;
+        let mut list = List::begin(out);
         for (request, _) in self.requests.iter().zip(answers).filter(|(_, answer)| answer.is_none()) {
-            if std::mem::replace(&mut comma, true) {
-                out.push(b',');
-            }
-            request.write_json(out);
+            request.write_json(list.element());
         }
-        out.push(b']');
+        list.end();
     }
 }

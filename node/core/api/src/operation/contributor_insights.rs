@@ -8,7 +8,7 @@ use super::table_members::invalid;
 use super::{TableReference, model};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Names, Shape, Structure};
-use crate::render::{self, Object};
+use crate::render::{self, List, Object};
 use stator_catalog::{Catalog, Change, ContributorInsights, InsightsMode, TableDescription};
 
 const RESULTS_MAX: usize = 100;
@@ -106,16 +106,13 @@ impl DescribeContributorInsights {
         render::string(&table.name, body.member("TableName"));
         let mode = insights.and_then(|insights| insights.mode);
         if let Some((insights, mode)) = insights.zip(mode) {
-            let list = body.member("ContributorInsightsRuleList");
-            list.push(b'[');
-            for (place, kind) in rules(mode, table).enumerate() {
-                if place > 0 {
-                    list.push(b',');
-                }
+            let mut list = List::begin(body.member("ContributorInsightsRuleList"));
+            for kind in rules(mode, table) {
+                let out = list.element();
                 let rule = format!("DynamoDBContributorInsights-{kind}-{}-{}", table.name, insights.changed_ms);
-                render::string(&rule, list);
+                render::string(&rule, out);
             }
-            list.push(b']');
+            list.end();
         }
         render::string(status_name(mode), body.member("ContributorInsightsStatus"));
         if let Some(insights) = insights {
@@ -168,19 +165,15 @@ impl ListContributorInsights {
         let more = enabled.len() > self.limit;
         enabled.truncate(self.limit);
         let mut body = Object::begin(out);
-        let list = body.member("ContributorInsightsSummaries");
-        list.push(b'[');
-        for (place, (name, mode)) in enabled.iter().enumerate() {
-            if place > 0 {
-                list.push(b',');
-            }
-            let mut summary = Object::begin(list);
+        let mut list = List::begin(body.member("ContributorInsightsSummaries"));
+        for (name, mode) in &enabled {
+            let mut summary = Object::begin(list.element());
             render::string(name, summary.member("TableName"));
             render::string(status_name(Some(*mode)), summary.member("ContributorInsightsStatus"));
             render::string(mode_name(*mode), summary.member("ContributorInsightsMode"));
             summary.end();
         }
-        list.push(b']');
+        list.end();
         if let Some((last, _)) = enabled.last().filter(|_| more) {
             render::string(last, body.member("NextToken"));
         }

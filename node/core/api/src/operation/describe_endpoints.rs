@@ -2,7 +2,7 @@
 
 use crate::error_table::ApiError;
 use crate::reader::{self, Structure};
-use crate::render::{self, Object};
+use crate::render::{self, List, Object};
 
 static INPUT: Structure = Structure { name: "DescribeEndpointsRequest", members: &[] };
 
@@ -21,13 +21,12 @@ impl DescribeEndpoints {
     /// `address` is where the client reached us: its `Host`.
     pub fn render(&self, address: &str, out: &mut Vec<u8>) {
         let mut body = Object::begin(out);
-        let list = body.member("Endpoints");
-        list.push(b'[');
-        let mut endpoint = Object::begin(list);
+        let mut list = List::begin(body.member("Endpoints"));
+        let mut endpoint = Object::begin(list.element());
         render::string(address, endpoint.member("Address"));
         render::integer(CACHE_MINUTES, endpoint.member("CachePeriodInMinutes"));
         endpoint.end();
-        list.push(b']');
+        list.end();
         body.end();
     }
 }

@@ -6,7 +6,7 @@ use super::{Paging, ReadConsistency, Routed};
 use crate::capacity::{CapacityDetail, Consumed};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Names, Shape, Structure};
-use crate::render::{self, Object};
+use crate::render::{self, List, Object};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
@@ -97,12 +97,11 @@ impl ExecuteStatement {
     ) -> Result<(), ApiError> {
         let written = self.bound.written(outcome)?;
         let mut object = Object::begin(out);
-        let items = object.member("Items");
-        items.push(b'[');
+        let mut items = List::begin(object.member("Items"));
         if let Some(attributes) = &written.attributes {
-            render::item(attributes, items)?;
+            render::item(attributes, items.element())?;
         }
-        items.push(b']');
+        items.end();
         if self.reading.capacity != CapacityDetail::None {
             let mut consumed = Consumed::default();
             consumed.add_write(&written);
@@ -122,18 +121,15 @@ impl ExecuteStatement {
     ) -> Result<(), ApiError> {
         let Selecting { paging, queries_done, .. } = &pages.selecting;
         let mut object = Object::begin(out);
-        let items = object.member("Items");
-        items.push(b'[');
-        for (place, item) in paging.items().iter().enumerate() {
-            if place > 0 {
-                items.push(b',');
-            }
+        let mut list = List::begin(object.member("Items"));
+        for item in paging.items() {
+            let out = list.element();
             match pages.selecting.shaped(item)? {
-                Some(shaped) => render::item(&shaped, items)?,
-                None => render::item(item, items)?,
+                Some(shaped) => render::item(&shaped, out)?,
+                None => render::item(item, out)?,
             }
         }
-        items.push(b']');
+        list.end();
         if let Some(key) = paging.last_key(table) {
             let queries_done = queries_done + paging.stretches_done();
             render::string(&self.token(queries_done, &key), object.member("NextToken"));

@@ -9,7 +9,7 @@ use super::{ReadConsistency, Tables};
 use crate::capacity::CapacityDetail;
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Shape, Structure};
-use crate::render::{self, Object};
+use crate::render::{self, List, Object};
 use stator_item::row::{decode_item, item_encoding};
 use stator_partiql::Statement;
 use stator_partition::Refusal;
@@ -138,12 +138,11 @@ impl ExecuteTransaction {
     /// The response's body after writes.
     pub fn render_written(&self, tables: &Tables, outcome: &Outcome, out: &mut Vec<u8>) {
         let mut object = Object::begin(out);
-        let responses = object.member("Responses");
-        responses.push(b'[');
-        for place in 0..self.statements.len() {
-            responses.extend_from_slice(if place > 0 { b",{}" } else { b"{}" });
+        let mut list = List::begin(object.member("Responses"));
+        for _ in &self.statements {
+            list.element().extend_from_slice(b"{}");
         }
-        responses.push(b']');
+        list.end();
         if self.capacity != CapacityDetail::None {
             let references: Vec<_> = self.references().collect();
             outcome.render_consumed(&references, tables, self.capacity, object.member("ConsumedCapacity"));
@@ -154,19 +153,15 @@ impl ExecuteTransaction {
     /// The response's body after reads, from the items in the order of the statements.
     pub fn render_read(&self, tables: &Tables, reads: &Reads, got: &[Got], out: &mut Vec<u8>) -> Result<(), ApiError> {
         let mut object = Object::begin(out);
-        let responses = object.member("Responses");
-        responses.push(b'[');
-        for (place, (selecting, got)) in reads.selecting.iter().zip(got).enumerate() {
-            if place > 0 {
-                responses.push(b',');
-            }
-            let mut response = Object::begin(responses);
+        let mut list = List::begin(object.member("Responses"));
+        for (selecting, got) in reads.selecting.iter().zip(got) {
+            let mut response = Object::begin(list.element());
             if let Some(item) = selected(selecting, got)? {
                 render::item(&item, response.member("Item"))?;
             }
             response.end();
         }
-        responses.push(b']');
+        list.end();
         if self.capacity != CapacityDetail::None {
             let references: Vec<_> = self.references().collect();
             render_reads_consumed(&references, got, tables, self.capacity, object.member("ConsumedCapacity"));

@@ -2,7 +2,7 @@
 
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Shape, Structure};
-use crate::render::{self, Object};
+use crate::render::{self, List, Object};
 use stator_catalog::Catalog;
 
 const LIMIT_MAX: usize = 100;
@@ -36,15 +36,11 @@ impl ListTables {
         let more = names.len() > self.limit;
         names.truncate(self.limit);
         let mut body = Object::begin(out);
-        let list = body.member("TableNames");
-        list.push(b'[');
-        for (position, name) in names.iter().enumerate() {
-            if position > 0 {
-                list.push(b',');
-            }
-            render::string(name, list);
+        let mut list = List::begin(body.member("TableNames"));
+        for name in &names {
+            render::string(name, list.element());
         }
-        list.push(b']');
+        list.end();
         if let Some(last) = names.last().filter(|_| more) {
             render::string(last, body.member("LastEvaluatedTableName"));
         }

@@ -5,7 +5,7 @@
 use super::model::ReadConsistency;
 use crate::capacity::{CapacityDetail, Consumed, Units};
 use crate::error_table::ApiError;
-use crate::render::{self, Object};
+use crate::render::{self, List, Object};
 use bytes::Bytes;
 use stator_catalog::{TableDescription, TokenRange};
 use stator_expression::{Condition, Projection, RangeCondition};
@@ -225,15 +225,11 @@ impl Paging {
         out.reserve(items.iter().map(Bytes::len).sum::<usize>() * 5 / 4);
         let mut object = Object::begin(out);
         if !self.template.count_only {
-            let out = object.member("Items");
-            out.push(b'[');
-            for (place, item) in items.iter().enumerate() {
-                if place > 0 {
-                    out.push(b',');
-                }
-                render::item(item, out)?;
+            let mut list = List::begin(object.member("Items"));
+            for item in items {
+                render::item(item, list.element())?;
             }
-            out.push(b']');
+            list.end();
         }
         render::integer(*count, object.member("Count"));
         render::integer(*scanned_count, object.member("ScannedCount"));

@@ -1,7 +1,7 @@
 //! A table as DescribeTable and its like show it.
 
 use crate::arn::Owner;
-use crate::render::{self, Object};
+use crate::render::{self, List, Object};
 use sha2::{Digest, Sha256};
 use stator_catalog::{
     Billing, GlobalIndex, IndexProjection, IndexStatus, KeyAttribute, LocalIndex, TableClass, TableDescription,
@@ -67,26 +67,18 @@ impl TableView<'_> {
         render::string(&self.table_id(), shown.member("TableId"));
         self.billing(&mut shown);
         if !table.local_indexes.is_empty() {
-            let list = shown.member("LocalSecondaryIndexes");
-            list.push(b'[');
-            for (position, index) in table.local_indexes.iter().enumerate() {
-                if position > 0 {
-                    list.push(b',');
-                }
-                self.local_index(index, list);
+            let mut list = List::begin(shown.member("LocalSecondaryIndexes"));
+            for index in &table.local_indexes {
+                self.local_index(index, list.element());
             }
-            list.push(b']');
+            list.end();
         }
         if !table.global_indexes.is_empty() {
-            let list = shown.member("GlobalSecondaryIndexes");
-            list.push(b'[');
-            for (position, index) in table.global_indexes.iter().enumerate() {
-                if position > 0 {
-                    list.push(b',');
-                }
-                self.global_index(index, list);
+            let mut list = List::begin(shown.member("GlobalSecondaryIndexes"));
+            for index in &table.global_indexes {
+                self.global_index(index, list.element());
             }
-            list.push(b']');
+            list.end();
         }
         self.class_and_encryption(&mut shown);
         let protected = if table.deletion_protection { "true" } else { "false" };
@@ -248,15 +240,11 @@ fn projection(projection: &IndexProjection, out: &mut Vec<u8>) {
     };
     render::string(kind, shown.member("ProjectionType"));
     if let IndexProjection::Include(names) = projection {
-        let list = shown.member("NonKeyAttributes");
-        list.push(b'[');
-        for (position, name) in names.iter().enumerate() {
-            if position > 0 {
-                list.push(b',');
-            }
-            render::string(name, list);
+        let mut list = List::begin(shown.member("NonKeyAttributes"));
+        for name in names {
+            render::string(name, list.element());
         }
-        list.push(b']');
+        list.end();
     }
     shown.end();
 }
@@ -286,17 +274,14 @@ fn caps_and_warmth(billing: &Billing, warmth: Throughput, status: &str, shown: &
 fn attribute_definitions(table: &TableDescription, out: &mut Vec<u8>) {
     let attributes: BTreeMap<&str, &str> =
         table.key_attributes().map(|attribute| (attribute.name.as_str(), attribute.key_type.name())).collect();
-    out.push(b'[');
-    for (position, (name, key_type)) in attributes.into_iter().enumerate() {
-        if position > 0 {
-            out.push(b',');
-        }
-        let mut definition = Object::begin(out);
+    let mut list = List::begin(out);
+    for (name, key_type) in attributes {
+        let mut definition = Object::begin(list.element());
         render::string(name, definition.member("AttributeName"));
         render::string(key_type, definition.member("AttributeType"));
         definition.end();
     }
-    out.push(b']');
+    list.end();
 }
 
 fn key_schema(hash: &KeyAttribute, range: Option<&KeyAttribute>, out: &mut Vec<u8>) {
@@ -304,17 +289,14 @@ fn key_schema(hash: &KeyAttribute, range: Option<&KeyAttribute>, out: &mut Vec<u
 }
 
 fn key_elements(hash: &[KeyAttribute], range: &[KeyAttribute], out: &mut Vec<u8>) {
-    out.push(b'[');
     let elements = hash.iter().map(|attribute| (attribute, "HASH"));
     let elements = elements.chain(range.iter().map(|attribute| (attribute, "RANGE")));
-    for (position, (attribute, kind)) in elements.enumerate() {
-        if position > 0 {
-            out.push(b',');
-        }
-        let mut element = Object::begin(out);
+    let mut list = List::begin(out);
+    for (attribute, kind) in elements {
+        let mut element = Object::begin(list.element());
         render::string(&attribute.name, element.member("AttributeName"));
         render::string(kind, element.member("KeyType"));
         element.end();
     }
-    out.push(b']');
+    list.end();
 }

@@ -4,7 +4,7 @@ use super::table_members;
 use crate::arn;
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Names, Shape, Structure};
-use crate::render::{self, Object};
+use crate::render::{self, List, Object};
 use stator_catalog::{Change, TableDescription};
 use std::collections::BTreeMap;
 
@@ -86,18 +86,14 @@ impl ListTags {
 
     pub fn render(&self, table: &TableDescription, out: &mut Vec<u8>) {
         let mut body = Object::begin(out);
-        let list = body.member("Tags");
-        list.push(b'[');
-        for (position, (key, value)) in table.tags.iter().enumerate() {
-            if position > 0 {
-                list.push(b',');
-            }
-            let mut tag = Object::begin(list);
+        let mut list = List::begin(body.member("Tags"));
+        for (key, value) in &table.tags {
+            let mut tag = Object::begin(list.element());
             render::string(key, tag.member("Key"));
             render::string(value, tag.member("Value"));
             tag.end();
         }
-        list.push(b']');
+        list.end();
         body.end();
     }
 }

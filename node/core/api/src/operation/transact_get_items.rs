@@ -9,7 +9,7 @@ use super::{Tables, check_serving};
 use crate::capacity::{CapacityDetail, Consumed, Side, Units};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Shape, Structure};
-use crate::render::{self, Object};
+use crate::render::{self, List, Object};
 use stator_expression::Projection;
 use stator_item::Item;
 use stator_partition::command::Get;
@@ -89,19 +89,15 @@ impl TransactGetItems {
             let references: Vec<_> = self.references().collect();
             render_reads_consumed(&references, got, tables, self.capacity, object.member("ConsumedCapacity"));
         }
-        let out = object.member("Responses");
-        out.push(b'[');
-        for (place, got) in got.iter().enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
-            let mut response = Object::begin(out);
+        let mut list = List::begin(object.member("Responses"));
+        for got in got {
+            let mut response = Object::begin(list.element());
             if let Some(item) = &got.item {
                 render::item(item, response.member("Item"))?;
             }
             response.end();
         }
-        out.push(b']');
+        list.end();
         object.end();
         Ok(())
     }
