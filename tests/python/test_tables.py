@@ -74,9 +74,8 @@ def test_tables_are_listed_in_pages(client, table_name):
 
 
 def test_what_is_not_there_yet_is_refused_by_name(client, table_name):
-    with refused("ValidationException", "StreamSpecification"):
-        stream = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
-        create_table(client, table_name, StreamSpecification=stream)
+    with refused("ValidationException", "ResourcePolicy"):
+        create_table(client, table_name, ResourcePolicy="{}")
     with refused("UnknownOperationException"):
         client.list_backups()
 
