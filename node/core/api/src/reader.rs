@@ -74,6 +74,11 @@ impl<'a> Members<'a> {
         self.integer(name).and_then(|number| u64::try_from(number).ok())
     }
 
+    /// A number that may have a fraction.
+    pub fn number(self, name: &str) -> Option<f64> {
+        if let Json::Number(number) = self.get(name)? { number.as_f64() } else { None }
+    }
+
     pub fn flag(self, name: &str) -> Option<bool> {
         if let Json::Bool(flag) = self.get(name)? { Some(*flag) } else { None }
     }

@@ -3,6 +3,7 @@
 use crate::{
     command::Position,
     global_index::{Feed, FeedStatus},
+    throttle::Throttled,
     transaction::{Cancelled, Decision, Finished, Intended, Prepared, Repeated, TransactGot},
 };
 use bytes::Bytes;
@@ -141,4 +142,7 @@ pub enum Refusal {
     /// The items of the transaction have more than 4 MB.
     #[error("the transaction is too large")]
     TransactionTooLarge,
+    /// More of a capacity was consumed than there is: nothing was done.
+    #[error("throttled: {}", .0.reason())]
+    Throttled(Box<Throttled>),
 }

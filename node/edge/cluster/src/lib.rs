@@ -10,6 +10,7 @@ mod heartbeat;
 mod host;
 mod indexer;
 mod leftovers;
+mod lending;
 mod lifecycle;
 mod members;
 mod metrics;
@@ -17,6 +18,7 @@ mod node;
 mod placement;
 mod reporting;
 mod router;
+mod scaling;
 mod settings;
 mod transactions;
 

@@ -66,6 +66,7 @@ pub enum Shape {
         min: Option<i64>,
         max: Option<i64>,
     },
+    Double,
     Boolean,
     Binary,
     List {
@@ -109,6 +110,7 @@ impl Shape {
             Shape::String(_) => "java.lang.String".into(),
             Shape::Integer { .. } => "java.lang.Integer".into(),
             Shape::Long { .. } => "java.lang.Long".into(),
+            Shape::Double => "java.lang.Double".into(),
             Shape::Boolean => "java.lang.Boolean".into(),
             Shape::Binary => "java.nio.ByteBuffer".into(),
             Shape::List { of, .. } => format!("java.util.List<{}>", of.class()),
