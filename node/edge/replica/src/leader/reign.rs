@@ -93,6 +93,7 @@ impl Reign {
         let table = if shared.metering.enforces() { shared.state.read().description().cloned() } else { None };
         let admitted = shared.metering.admit(&request, table.as_deref(), now);
         if let Err(throttled) = &admitted
+            && !request.command.has_request_token()
             && !stator_mutants::is(Mutant::ThrottleTooLate)
         {
             // No strong read: that nothing was done is so whoever leads.
@@ -108,10 +109,17 @@ impl Reign {
                 return None;
             }
         };
+        if let Err(throttled) = &admitted
+            && !tells_of_earlier_request(&evaluated.reply)
+            && !stator_mutants::is(Mutant::ThrottleTooLate)
+        {
+            // Its effects go no further.
+            let _ = reply_to.send(Err(Refusal::Throttled(throttled.clone())));
+            return None;
+        }
         // A repeat that changes nothing was paid for by the first attempt.
         let is_paid = evaluated.effects.is_none() && request.attempt == Attempt::Repeated;
         if !is_paid && let Err(throttled) = shared.metering.charge(&request, &evaluated.reply, table.as_deref(), now) {
-            // Its effects go no further.
             let _ = reply_to.send(Err(Refusal::Throttled(throttled)));
             return None;
         }
@@ -204,4 +212,9 @@ impl Reign {
             answer.unavailable(reason);
         }
     }
+}
+
+/// Whether a request token was used before: "nothing was done" would be wrong of what was.
+fn tells_of_earlier_request(reply: &Result<Reply, Refusal>) -> bool {
+    matches!(reply, Ok(Reply::Repeated(_)) | Err(Refusal::TokenMismatch | Refusal::TransactionInProgress))
 }
