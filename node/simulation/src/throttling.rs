@@ -143,7 +143,7 @@ async fn work(
     for at in 0.. {
         let pk = format!("{number}/{at}");
         let Some(catalog) = cluster.newest_catalog() else { return };
-        let token = Token::of(&KeyPart::String(pk.clone().into()));
+        let token = Token::of(&KeyPart::String(pk.clone()));
         if catalog.routing().partition(table, token).is_none_or(|partition| partition.id != hot) {
             continue;
         }

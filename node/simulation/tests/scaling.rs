@@ -2,9 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use stator_api::Operation;
-use stator_catalog::{
-    Billing, BillingSpec, KeyAttribute, KeySchema, TableClass, TableSpec, Throughput,
-};
+use stator_catalog::{Billing, BillingSpec, KeyAttribute, KeySchema, TableClass, TableSpec, Throughput};
 use stator_cluster::AllSettings;
 use stator_item::{KeyType, NodeId};
 use stator_simulation::{

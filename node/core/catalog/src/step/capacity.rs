@@ -36,19 +36,17 @@ impl Catalog {
 impl Quotas<'_> {
     pub fn check_provisioned(&self, asked: Asked<'_>, throughput: Throughput) -> Result<(), CatalogRefusal> {
         let ways = [("ReadCapacityUnits", throughput.read_units), ("WriteCapacityUnits", throughput.write_units)];
-        for (name, units) in ways.into_iter().filter(|(_, units)| *units > TABLE_UNITS_MAX) {
-            let (of, per) = match asked {
-                Asked::Table => (String::new(), "table"),
-                Asked::Index(index) => (format!(" for index {index}"), "index"),
-            };
-            return Err(CatalogRefusal::LimitExceeded(format!(
-                "The requested {name}{of}, {units}, is above the per {per} maximum for the account in {}. Per {per} maximum: \
-                 {TABLE_UNITS_MAX}. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher \
-                 limits.",
-                self.region
-            )));
-        }
-        Ok(())
+        let Some((name, units)) = ways.into_iter().find(|(_, units)| *units > TABLE_UNITS_MAX) else { return Ok(()) };
+        let (of, per) = match asked {
+            Asked::Table => (String::new(), "table"),
+            Asked::Index(index) => (format!(" for index {index}"), "index"),
+        };
+        Err(CatalogRefusal::LimitExceeded(format!(
+            "The requested {name}{of}, {units}, is above the per {per} maximum for the account in {}. Per {per} maximum: \
+             {TABLE_UNITS_MAX}. Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher \
+             limits.",
+            self.region
+        )))
     }
 
     pub fn check_warm(&self, asked: Asked<'_>, warm: Throughput) -> Result<(), CatalogRefusal> {
@@ -68,18 +66,16 @@ impl Quotas<'_> {
     ) -> Result<(), CatalogRefusal> {
         let units = [throughput.read_units, throughput.write_units];
         let quotas = ["TableMaxReadCapacityUnits", "TableMaxWriteCapacityUnits"];
-        for ((name, quota), _) in names.into_iter().zip(quotas).zip(units).filter(|(_, units)| *units > TABLE_UNITS_MAX)
-        {
-            let of = match asked {
-                Asked::Table => "table".to_owned(),
-                Asked::Index(index) => format!("index {index}"),
-            };
-            return Err(CatalogRefusal::LimitExceeded(format!(
-                "Subscriber limit exceeded: Requested {name} for {member} for {of} exceeds {quota} of the account in region {}",
-                self.region
-            )));
-        }
-        Ok(())
+        let mut asked_for = names.into_iter().zip(quotas).zip(units);
+        let Some(((name, quota), _)) = asked_for.find(|(_, units)| *units > TABLE_UNITS_MAX) else { return Ok(()) };
+        let of = match asked {
+            Asked::Table => "table".to_owned(),
+            Asked::Index(index) => format!("index {index}"),
+        };
+        Err(CatalogRefusal::LimitExceeded(format!(
+            "Subscriber limit exceeded: Requested {name} for {member} for {of} exceeds {quota} of the account in region {}",
+            self.region
+        )))
     }
 
     /// Whether a table may become on-demand now; `switches` are those before, in milliseconds since 1970.

@@ -196,8 +196,8 @@ fn what_is_lent_is_gone_where_it_was() {
         assert!(nodes[0].take_wanting().is_empty(), "told once");
     }
     assert!((90 * 198..=90 * 200).contains(&consumed), "{consumed}");
-    for lender in 1..3 {
-        let left = consume(&mut nodes[lender], &table, lender as u64, 1, SECOND * 200);
+    for (lender, node) in nodes.iter_mut().enumerate().skip(1) {
+        let left = consume(node, &table, lender as u64, 1, SECOND * 200);
         assert_eq!(left, 60, "the second that is kept, and another one");
     }
 }
