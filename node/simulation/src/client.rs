@@ -103,6 +103,7 @@ pub async fn create_table(cluster: &Cluster, through: NodeId, name: &str) -> Res
         deletion_protection: false,
         sse: None,
         tags: BTreeMap::new(),
+        stream: None,
     };
     let change =
         Change::CreateTable { table: Box::new(table), partitions: Some(2), tables_max: None, avoid: Vec::new() };

@@ -70,6 +70,12 @@ pub enum ApiError {
     /// Cannot be answered now; nothing was done.
     #[error("{0}")]
     Unavailable(String),
+    /// A shard iterator that was given out too long ago.
+    #[error("the shard iterator is too old")]
+    ExpiredIterator(String),
+    /// Records that are kept no longer.
+    #[error("the records are kept no longer")]
+    TrimmedDataAccess,
     /// The body is longer than any request may be.
     #[error("the request is too large")]
     RequestTooLarge,
@@ -142,6 +148,15 @@ impl From<Refusal> for ApiError {
                  with the UpdateTable API"
                     .into(),
             ),
+            Refusal::StreamFull => ApiError::Throttled(
+                "The records of the table's stream have reached their quota of disk space. Writes are taken again as records \
+                 become older than 24 hours, or when the stream is disabled and its 24 hours are over"
+                    .into(),
+            ),
+            Refusal::NoSuchShard => ApiError::ResourceNotFound(
+                "Requested resource not found: Shard does not exist".into(),
+            ),
+            Refusal::Trimmed => ApiError::TrimmedDataAccess,
             Refusal::StaleEpoch { .. } | Refusal::NotLeader { .. } | Refusal::Unavailable(_) => {
                 ApiError::Unavailable(UNAVAILABLE.into())
             }
@@ -210,6 +225,7 @@ const CONFLICT: &str = "Transaction is ongoing for the item";
 const THROTTLED: &str = "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling \
                          your table or index so please try again shortly. If exceptions persist, check if you have a hot key.";
 const TRANSACTION_TOO_LARGE: &str = "The aggregate size of the items in the transaction exceeded the limit of 4 MB";
+const TRIMMED: &str = "The operation attempted to read past the oldest stream record in a shard.";
 const UNAVAILABLE: &str = "The service is currently unavailable or busy.";
 
 /// How the member with the text is spelled.
@@ -401,6 +417,8 @@ impl From<ApiError> for Wire {
             ApiError::Unavailable(text) => {
                 Wire::new(503, "com.amazon.coral.availability#ServiceUnavailableException", text)
             }
+            ApiError::ExpiredIterator(text) => Wire::new(400, dynamodb!("ExpiredIteratorException"), text),
+            ApiError::TrimmedDataAccess => Wire::new(400, dynamodb!("TrimmedDataAccessException"), TRIMMED),
             ApiError::RequestTooLarge => {
                 Wire { message: None, ..Wire::new(413, "com.amazon.coral.service#RequestEntityTooLargeException", "") }
             }
@@ -463,6 +481,12 @@ mod tests {
                 ApiError::Unavailable(text()),
                 503,
                 r#"{"__type":"com.amazon.coral.availability#ServiceUnavailableException","message":"why"}"#.into(),
+            ),
+            (ApiError::ExpiredIterator(text()), 400, dynamodb("ExpiredIteratorException", r#""message":"why""#)),
+            (
+                ApiError::TrimmedDataAccess,
+                400,
+                dynamodb("TrimmedDataAccessException", &format!(r#""message":"{TRIMMED}""#)),
             ),
             (ApiError::RequestTooLarge, 413, service("RequestEntityTooLargeException", "")),
         ] {

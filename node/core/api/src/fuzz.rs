@@ -1,6 +1,7 @@
 //! The way in for fuzzers: any target, any body, against one table that has everything a table may have.
 
 use crate::error_table::ApiError;
+use crate::operation::streams::{DescribeStream, GetRecords, GetShardIterator, ListStreams};
 use crate::operation::{
     BatchExecuteStatement, BatchGetItem, BatchWriteItem, ChangeTags, CreateTable, DeleteItem, DeleteTable,
     DescribeContinuousBackups, DescribeContributorInsights, DescribeEndpoints, DescribeLimits, DescribeTable,
@@ -85,6 +86,10 @@ pub fn parse_any(target: &str, body: &[u8]) -> Result<Vec<Command>, ApiError> {
         Operation::TagResource => ChangeTags::parse_tag(body).map(nothing),
         Operation::UntagResource => ChangeTags::parse_untag(body).map(nothing),
         Operation::UpdateTable => UpdateTable::parse(body).map(nothing),
+        Operation::ListStreams => ListStreams::parse(body).map(nothing),
+        Operation::DescribeStream => DescribeStream::parse(body).map(nothing),
+        Operation::GetShardIterator => GetShardIterator::parse(body).map(nothing),
+        Operation::GetRecords => GetRecords::parse(body).map(nothing),
     }
 }
 
@@ -135,7 +140,7 @@ pub fn table() -> TableDescription {
         deletion_protection: false,
         sse: None,
         tags: BTreeMap::new(),
-        stream: None,
+        streams: Vec::new(),
         global_indexes: Vec::new(),
     }
 }

@@ -31,6 +31,7 @@ pub mod query;
 pub mod scan;
 mod start_key;
 mod statement;
+pub mod streams;
 pub mod table_json;
 mod table_keys;
 mod table_members;
@@ -84,6 +85,8 @@ use std::sync::Arc;
 
 /// What an `X-Amz-Target` header starts with.
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
+/// The same for the operations of the Streams API.
+const STREAMS_TARGET_PREFIX: &str = "DynamoDBStreams_20120810.";
 
 macro_rules! operations {
     ($($name:ident),+ $(,)?) => {
@@ -118,12 +121,16 @@ operations! {
     DescribeContributorInsights,
     DescribeEndpoints,
     DescribeLimits,
+    DescribeStream,
     DescribeTable,
     DescribeTimeToLive,
     ExecuteStatement,
     ExecuteTransaction,
     GetItem,
+    GetRecords,
+    GetShardIterator,
     ListContributorInsights,
+    ListStreams,
     ListTables,
     ListTagsOfResource,
     PutItem,
@@ -141,8 +148,19 @@ operations! {
 impl Operation {
     /// The operation that an `X-Amz-Target` header names.
     pub fn from_target(target: &str) -> Result<Operation, ApiError> {
-        let name = target.strip_prefix(TARGET_PREFIX).ok_or(ApiError::UnknownOperation)?;
-        Operation::ALL.iter().copied().find(|operation| operation.name() == name).ok_or(ApiError::UnknownOperation)
+        let (prefix, name) = target.split_at_checked(target.find('.').map_or(0, |dot| dot + 1)).unwrap_or_default();
+        let is_it = |operation: &Operation| operation.name() == name && operation.target_prefix() == prefix;
+        Operation::ALL.iter().copied().find(is_it).ok_or(ApiError::UnknownOperation)
+    }
+
+    fn target_prefix(self) -> &'static str {
+        match self {
+            Operation::DescribeStream
+            | Operation::GetRecords
+            | Operation::GetShardIterator
+            | Operation::ListStreams => STREAMS_TARGET_PREFIX,
+            _ => TARGET_PREFIX,
+        }
     }
 }
 
@@ -235,7 +253,16 @@ mod target_tests {
     #[test]
     fn targets_name_operations() {
         assert_eq!(Operation::from_target("DynamoDB_20120810.PutItem"), Ok(Operation::PutItem));
-        for unknown in ["", "PutItem", "DynamoDB_20120810.", "DynamoDB_20120810.putitem", "DynamoDB_20111205.PutItem"] {
+        assert_eq!(Operation::from_target("DynamoDBStreams_20120810.GetRecords"), Ok(Operation::GetRecords));
+        for unknown in [
+            "",
+            "PutItem",
+            "DynamoDB_20120810.",
+            "DynamoDB_20120810.putitem",
+            "DynamoDB_20111205.PutItem",
+            "DynamoDB_20120810.GetRecords",
+            "DynamoDBStreams_20120810.PutItem",
+        ] {
             assert_eq!(Operation::from_target(unknown), Err(ApiError::UnknownOperation), "{unknown}");
         }
     }

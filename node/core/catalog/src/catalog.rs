@@ -5,7 +5,7 @@ use crate::{
     cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeState},
     partition::PartitionDescription,
     routing::Routing,
-    table::{ContributorInsights, TableDescription},
+    table::{ContributorInsights, StreamDescription, StreamLabel, TableDescription},
 };
 use serde::{Deserialize, Serialize};
 use stator_item::{NodeId, PartitionId, ReplicaId, TableId};
@@ -22,6 +22,14 @@ pub(crate) struct LastIds {
     pub table: TableId,
     pub partition: PartitionId,
     pub replica: ReplicaId,
+}
+
+/// A table that is gone, kept for the streams that it had: its partitions hold nothing but their change logs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DepartedTable {
+    pub description: Arc<TableDescription>,
+    /// Milliseconds since 1970.
+    pub gone_ms: u64,
 }
 
 /// The cluster's metadata. Cloning shares the descriptions.
@@ -42,6 +50,8 @@ pub struct Catalog {
     pub(crate) access_keys: BTreeMap<String, AccessKey>,
     /// What came of the latest changes that are made only once; the oldest first.
     pub(crate) made_once: VecDeque<(ChangeId, Outcome)>,
+    /// Tables that are gone and whose streams are still read.
+    pub(crate) departed: BTreeMap<TableId, DepartedTable>,
     /// Tables by name; made anew from `tables`.
     #[serde(skip)]
     pub(crate) names: BTreeMap<String, TableId>,
@@ -90,6 +100,47 @@ impl Catalog {
             None => Bound::Unbounded,
         };
         self.names.range((from, Bound::Unbounded)).map(|(name, _)| name.as_str())
+    }
+
+    /// All streams that may be read at that time, with their tables, some of which may be gone. In no order.
+    pub fn streams(&self, now_ms: u64) -> impl Iterator<Item = (&Arc<TableDescription>, &StreamDescription)> {
+        let departed = self.departed.values().map(|table| &table.description);
+        let all = self.tables.values().chain(departed);
+        let streams = all.flat_map(|table| table.streams.iter().map(move |stream| (table, stream)));
+        streams.filter(move |(_, stream)| !stream.is_over(now_ms))
+    }
+
+    /// A stream of a table of that name.
+    pub fn stream(
+        &self,
+        table: &str,
+        label: StreamLabel,
+        now_ms: u64,
+    ) -> Option<(&Arc<TableDescription>, &StreamDescription)> {
+        let is_it =
+            |(of, stream): &(&Arc<TableDescription>, &StreamDescription)| of.name == table && stream.label == label;
+        self.streams(now_ms).find(is_it)
+    }
+
+    /// A stream of the table of that id, which may be gone.
+    pub fn stream_of(
+        &self,
+        table: TableId,
+        label: StreamLabel,
+        now_ms: u64,
+    ) -> Option<(&Arc<TableDescription>, &StreamDescription)> {
+        let departed = || self.departed.get(&table).map(|table| &table.description);
+        let table = self.tables.get(&table).or_else(departed)?;
+        let stream = table.stream_labelled(label).filter(|stream| !stream.is_over(now_ms))?;
+        Some((table, stream))
+    }
+
+    /// Tables, gone ones too, with streams that are to be forgotten.
+    pub fn tables_with_old_streams(&self, now_ms: u64) -> impl Iterator<Item = TableId> {
+        let departed = self.departed.values().map(|table| &table.description);
+        let is_old = move |stream: &StreamDescription| stream.is_over(now_ms);
+        let all = self.tables.values().chain(departed);
+        all.filter(move |table| table.streams.iter().any(is_old)).map(|table| table.id)
     }
 
     /// A table's Contributor Insights; `None`: it never had any.

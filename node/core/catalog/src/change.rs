@@ -5,8 +5,8 @@ use crate::{
     partition::{Member, Role},
     secret::Secret,
     table::{
-        IndexProjection, InsightsMode, KeyAttribute, KeySchema, OnDemandThroughput, Sse, TableClass, TableDescription,
-        TableStatus, Throughput,
+        IndexProjection, InsightsMode, KeyAttribute, KeySchema, OnDemandThroughput, Sse, StreamView, TableClass,
+        TableDescription, TableStatus, Throughput,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -138,6 +138,10 @@ pub enum Change {
         table: TableId,
         index: TableId,
     },
+    /// Streams of a table, of one that is gone too, that were disabled so long ago that they are read no more.
+    ForgetStreams {
+        table: TableId,
+    },
 }
 
 impl Change {
@@ -167,6 +171,7 @@ impl Change {
             | Change::SetKey { .. }
             | Change::IndexFilled { .. }
             | Change::IndexGone { .. }
+            | Change::ForgetStreams { .. }
             | Change::Once { .. } => self,
         }
     }
@@ -186,6 +191,7 @@ pub struct TableSpec {
     pub sse: Option<Sse>,
     pub tags: BTreeMap<String, String>,
     pub global_indexes: Vec<GlobalIndexSpec>,
+    pub stream: Option<StreamView>,
 }
 
 /// A global index without its id, which the catalog gives.
@@ -252,6 +258,14 @@ pub struct TableUpdate {
     pub deletion_protection: Option<bool>,
     pub sse: Option<SseUpdate>,
     pub indexes: Vec<IndexUpdate>,
+    pub stream: Option<StreamUpdate>,
+}
+
+/// `StreamSpecification` of UpdateTable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum StreamUpdate {
+    Enable(StreamView),
+    Disable,
 }
 
 /// One way of `OnDemandThroughput`.

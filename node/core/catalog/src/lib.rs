@@ -17,10 +17,10 @@ pub mod secret;
 mod step;
 pub mod table;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, DepartedTable};
 pub use change::{
     BillingMode, BillingSpec, CatalogRefusal, Change, ChangeId, GlobalIndexSpec, IndexUpdate, LocalIndexSpec,
-    MembersPlan, Outcome, Plan, SseUpdate, Stamp, TableSpec, TableUpdate, UnitsMax, UnitsUpdate,
+    MembersPlan, Outcome, Plan, SseUpdate, Stamp, StreamUpdate, TableSpec, TableUpdate, UnitsMax, UnitsUpdate,
 };
 pub use cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeStart, NodeState};
 pub use codec::{CodecError, decode_change, encode_change};
@@ -29,7 +29,8 @@ pub use routing::Routing;
 pub use secret::Secret;
 pub use table::{
     Billing, ContributorInsights, GlobalIndex, IndexProjection, IndexStatus, InsightsMode, KeyAttribute, KeySchema,
-    LocalIndex, OnDemandThroughput, Sse, StreamView, TableClass, TableDescription, TableStatus, Throughput,
+    LocalIndex, OnDemandThroughput, STREAM_RETENTION_MS, Sse, StreamDescription, StreamLabel, StreamStatus, StreamView,
+    TableClass, TableDescription, TableStatus, Throughput,
 };
 
 use stator_item::{NodeId, ReplicaId};

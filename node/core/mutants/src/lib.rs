@@ -100,6 +100,12 @@ mutants! {
     ReadOnce = "read-once",
     /// Request tokens are not remembered.
     ForgetRequestTokens = "forget-request-tokens",
+    /// A write that changes an item leaves no change record.
+    SkipChangeRecord = "skip-change-record",
+    /// Change records are written behind the batch that has their rows.
+    ChangeRecordOutsideBatch = "change-record-outside-batch",
+    /// A child shard is listed while its parent is still open.
+    ChildBeforeParentClosed = "child-before-parent-closed",
 }
 
 /// Whether the mistake is to be made here and now.

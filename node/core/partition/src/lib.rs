@@ -20,6 +20,7 @@ pub mod reply;
 pub mod rows;
 pub mod rows_needed;
 pub mod state;
+pub mod stream;
 #[cfg(test)]
 mod testing;
 pub mod transaction;
@@ -36,3 +37,4 @@ pub use reply::{Refusal, Reply};
 pub use rows::{Direction, FamilyKind, ReadError, ReadRow, ReadRows, RowChange, RowWrites};
 pub use rows_needed::rows_needed;
 pub use state::{PartitionState, ReadState};
+pub use stream::{ReadShard, RecordPlace, ShardRecords, StreamRecord};

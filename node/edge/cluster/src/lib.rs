@@ -18,6 +18,7 @@ mod placement;
 mod reporting;
 mod router;
 mod settings;
+mod streams;
 mod transactions;
 
 pub use catalog::{ReplicaReport, Report, stored_catalog};

@@ -15,6 +15,7 @@ use crate::{
     reporting::{CatalogHandler, ReplicaDigest, digests, report},
     router::Router,
     settings::Settings,
+    streams::Streams,
     transactions::Recovery,
 };
 use parking_lot::{Mutex, RwLock};
@@ -149,6 +150,8 @@ impl Node {
         self.spawn("tables", Box::pin(lifecycle.run()));
         let indexer = Arc::new(Indexer { router: self.router.clone(), metrics: self.router.metrics.clone() });
         self.spawn("indexes", Box::pin(indexer.run()));
+        let streams = Arc::new(Streams { router: self.router.clone(), metrics: self.router.metrics.clone() });
+        self.spawn("streams", Box::pin(streams.run()));
         self.spawn("transactions", Box::pin(Arc::new(Recovery::new(self.router.clone())).run()));
         self.spawn("placement", Box::pin(self.placement.clone().run()));
     }

@@ -1,5 +1,6 @@
 //! The numbers of this crate, with their bounds.
 
+use stator_catalog::STREAM_RETENTION_MS;
 use std::time::Duration;
 
 /// How a node takes part in its cluster.
@@ -24,6 +25,12 @@ pub struct Settings {
     pub transactions_look_every: Duration,
     /// A transaction that was seen to wait for so long counts as abandoned: longer than any request is worked on.
     pub transaction_old_after: Duration,
+    /// How often a node looks whether shards of the streams that it leads are to be rolled or dropped.
+    pub streams_look_every: Duration,
+    /// A shard with records is open for so long; then it is closed and its child is opened (AWS: about four hours).
+    pub shard_open_for: Duration,
+    /// A shard is listed, with its records, for so long after it was closed. At least AWS's 24 hours.
+    pub shard_listed_for: Duration,
     /// Changes of members, and of leaders, that are on their way at once.
     pub moves_max: usize,
     /// How long one change of members may take before it is given up.
@@ -43,6 +50,9 @@ impl Default for Settings {
             look_every: Duration::from_millis(500),
             transactions_look_every: Duration::from_millis(250),
             transaction_old_after: Duration::from_secs(6),
+            streams_look_every: Duration::from_secs(30),
+            shard_open_for: Duration::from_secs(4 * 60 * 60),
+            shard_listed_for: Duration::from_millis(STREAM_RETENTION_MS),
             moves_max: 8,
             move_max: Duration::from_secs(60),
         }

@@ -91,6 +91,10 @@ impl Gateway {
                 DescribeEndpoints::parse(turn.body)?.render(host, &mut turn.out);
                 Ok(())
             }
+            Operation::ListStreams => self.list_streams(turn).await,
+            Operation::DescribeStream => self.describe_stream(turn).await,
+            Operation::GetShardIterator => self.get_shard_iterator(turn).await,
+            Operation::GetRecords => self.get_records(head, turn).await,
             Operation::BatchGetItem
             | Operation::BatchWriteItem
             | Operation::BatchExecuteStatement
@@ -172,7 +176,7 @@ impl Gateway {
         Ok(turn.table.clone())
     }
 
-    fn owner(&self) -> Result<Owner, ApiError> {
+    pub(crate) fn owner(&self) -> Result<Owner, ApiError> {
         owner(&*self.tables)
     }
 

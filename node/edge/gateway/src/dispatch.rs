@@ -53,9 +53,13 @@ impl Turn<'_> {
             | Operation::DescribeContributorInsights
             | Operation::DescribeEndpoints
             | Operation::DescribeLimits
+            | Operation::DescribeStream
             | Operation::DescribeTable
             | Operation::DescribeTimeToLive
+            | Operation::GetRecords
+            | Operation::GetShardIterator
             | Operation::ListContributorInsights
+            | Operation::ListStreams
             | Operation::ListTables
             | Operation::ListTagsOfResource
             | Operation::TagResource

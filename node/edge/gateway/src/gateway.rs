@@ -55,6 +55,7 @@ pub struct Gateway {
     pub(crate) connections: Arc<Budget>,
     requests: Arc<Budget>,
     bodies: Arc<Budget>,
+    pub(crate) waiters: Arc<Budget>,
 }
 
 /// The request gets no response: its connection is closed.
@@ -81,6 +82,7 @@ impl Gateway {
             connections: Budget::new(settings.connections_max),
             requests: Budget::new(settings.requests_max),
             bodies: Budget::new(settings.bodies_bytes_max),
+            waiters: Budget::new(settings.waiters_max),
             coordinator: Coordinator { door: door.clone(), environment: environment.clone() },
             environment,
             door,

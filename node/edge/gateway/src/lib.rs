@@ -20,6 +20,7 @@ mod request_id;
 mod serve;
 mod settings;
 mod statements;
+mod streams;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ mod rows;
 mod settings;
 mod shared;
 mod snapshot;
+mod waiting_read;
 
 pub use check::{Stored, check_stored, stored_partitions};
 pub use metrics::Metrics;

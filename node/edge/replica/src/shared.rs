@@ -19,7 +19,7 @@ use stator_partition::{
 };
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 use tokio::sync::watch;
 
@@ -47,7 +47,7 @@ pub(crate) struct Progress {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Feeding {
     pub indexes: Vec<TableId>,
-    /// 0 where no index is fed.
+    /// 0 where no index is fed and no stream is read.
     pub last_change: SequenceNumber,
     /// The replica was closed: nothing more will be told.
     pub closed: bool,
@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     pub state: RwLock<PartitionState>,
     pub progress: watch::Sender<Progress>,
     pub feeding: watch::Sender<Feeding>,
+    /// Reads of streams that wait for a record.
+    pub waiting_reads: AtomicUsize,
     membership: Mutex<Bytes>,
     notices: Mutex<Vec<Notice>>,
     /// Set when the rows cannot be read any more: the node stops.
@@ -89,6 +91,7 @@ impl Shared {
             state: RwLock::new(fresh),
             progress: watch::Sender::new(Progress::default()),
             feeding: watch::Sender::new(Feeding::default()),
+            waiting_reads: AtomicUsize::new(0),
             membership: Mutex::new(Bytes::new()),
             notices: Mutex::new(Vec::new()),
             failure: parts.failure.clone(),
@@ -138,7 +141,8 @@ impl Shared {
     /// Tells consumers what was applied, if it concerns them.
     pub fn tell_feeding(&self, state: &PartitionState) {
         self.feeding.send_if_modified(|told| {
-            let last_change = if state.is_feeding() { state.last_change() } else { SequenceNumber(0) };
+            let is_read = state.is_feeding() || state.has_streams();
+            let last_change = if is_read { state.last_change() } else { SequenceNumber(0) };
             let same = told.last_change == last_change && told.indexes.iter().copied().eq(state.feeds());
             if !same {
                 told.last_change = last_change;

@@ -6,7 +6,8 @@ use super::{TableReference, global_indexes, model};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Shape, Structure};
 use stator_catalog::{
-    BillingMode, BillingSpec, Change, OnDemandThroughput, SseUpdate, TableClass, TableSpec, Throughput, UnitsMax,
+    BillingMode, BillingSpec, Change, OnDemandThroughput, SseUpdate, StreamUpdate, TableClass, TableSpec, Throughput,
+    UnitsMax,
 };
 use stator_item::NodeId;
 
@@ -56,7 +57,6 @@ impl CreateTable {
         let request = reader::read(body, &INPUT)?;
         let members = request.members();
         let table = TableReference::read(members)?;
-        table_members::refuse_stream(members)?;
         let billing = billing(members)?;
         let (key, local_indexes, global_indexes) = table_keys::keys(members)?;
         let (warm_read, warm_write) = table_members::warm_throughput(members)?;
@@ -77,6 +77,11 @@ impl CreateTable {
             },
             tags: table_members::tags(members)?,
             global_indexes,
+            stream: match table_members::stream(members)? {
+                Some(StreamUpdate::Enable(view)) => Some(view),
+                // What every table has.
+                Some(StreamUpdate::Disable) | None => None,
+            },
         };
         Ok(CreateTable { table, spec })
     }

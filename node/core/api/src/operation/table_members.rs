@@ -2,7 +2,7 @@
 
 use crate::error_table::ApiError;
 use crate::reader::{Member, Members, Names, Shape, Structure};
-use stator_catalog::{BillingMode, Sse, SseUpdate, TableClass, Throughput, UnitsMax};
+use stator_catalog::{BillingMode, Sse, SseUpdate, StreamUpdate, StreamView, TableClass, Throughput, UnitsMax};
 use std::collections::BTreeMap;
 
 /// Most tags of a table.
@@ -158,16 +158,21 @@ pub(super) fn warm_throughput(members: Members<'_>) -> Result<(Option<u64>, Opti
     Ok((read, write))
 }
 
-/// Refuses a stream that is asked for; one that is declined is what a table has.
-pub(super) fn refuse_stream(members: Members<'_>) -> Result<(), ApiError> {
-    let Some(stream) = members.structure("StreamSpecification") else { return Ok(()) };
-    if stream.flag("StreamEnabled") == Some(true) {
-        return Err(ApiError::validation("The parameter StreamSpecification is not supported yet"));
+/// `StreamSpecification`.
+pub(super) fn stream(members: Members<'_>) -> Result<Option<StreamUpdate>, ApiError> {
+    let Some(stream) = members.structure("StreamSpecification") else { return Ok(None) };
+    let view = stream.text("StreamViewType").map(|view| match view {
+        "KEYS_ONLY" => StreamView::KeysOnly,
+        "NEW_IMAGE" => StreamView::NewImage,
+        "OLD_IMAGE" => StreamView::OldImage,
+        _ => StreamView::NewAndOldImages,
+    });
+    match (stream.flag("StreamEnabled") == Some(true), view) {
+        (true, Some(view)) => Ok(Some(StreamUpdate::Enable(view))),
+        (true, None) => invalid("StreamViewType must be specified when StreamEnabled is true"),
+        (false, None) => Ok(Some(StreamUpdate::Disable)),
+        (false, Some(_)) => invalid("StreamViewType cannot be specified when StreamEnabled is false"),
     }
-    if stream.has("StreamViewType") {
-        return invalid("StreamViewType cannot be specified when StreamEnabled is false");
-    }
-    Ok(())
 }
 
 pub(super) fn sse(members: Members<'_>) -> Result<Option<SseUpdate>, ApiError> {

@@ -225,7 +225,6 @@ fn billing_must_be_consistent() {
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
     for (member, value) in [
-        ("StreamSpecification", json!({"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"})),
         ("VectorIndexes", json!([])),
         ("ResourcePolicy", json!("{}")),
         ("GlobalTableSourceArn", json!("arn:x")),
@@ -233,7 +232,6 @@ fn what_is_not_there_yet_is_refused_by_name() {
     ] {
         create_refused(json!({member: value}), &format!("The parameter {member} is not supported yet"));
     }
-    created(json!({"StreamSpecification": {"StreamEnabled": false}}));
     for member in ["ReplicaUpdates", "VectorIndexUpdates", "MultiRegionConsistency"] {
         let body = json!({"TableName": "music", member: []}).to_string();
         let error = UpdateTable::parse(body.as_bytes()).expect_err(member);
@@ -244,9 +242,7 @@ fn what_is_not_there_yet_is_refused_by_name() {
 #[test]
 fn updates_name_what_changes() {
     let parse = |changes: Json| UpdateTable::parse(with(json!({"TableName": "music"}), changes).as_bytes());
-    for nothing in
-        [json!({}), json!({"AttributeDefinitions": []}), json!({"StreamSpecification": {"StreamEnabled": false}})]
-    {
+    for nothing in [json!({}), json!({"AttributeDefinitions": []})] {
         let error = text(parse(nothing).expect_err("nothing to update"));
         assert!(error.starts_with("ValidationException: At least one of ProvisionedThroughput"), "{error}");
     }

@@ -1,6 +1,6 @@
 //! Tables are made, become ready, change and go.
 
-use super::{global_indexes, table_update};
+use super::{global_indexes, streams, table_update};
 use crate::{
     Billing, BillingSpec, Catalog, CatalogRefusal, ContributorInsights, InsightsMode, LocalIndex, LocalIndexSpec,
     Member, Outcome, PartitionDescription, Stamp, TABLE_UNITS_MAX, TABLES_BUSY_MAX, TableDescription, TableSpec,
@@ -35,7 +35,11 @@ impl Catalog {
         }
         check_units(spec.warm_throughput)?;
         let global_indexes = spec.global_indexes.clone();
+        let stream = spec.stream;
         let mut table = description(TableId(self.last.table.0 + 1), spec, at);
+        if let Some(view) = stream {
+            self.enable_stream(&mut table, view, at)?;
+        }
         for index in global_indexes {
             // The table's own id comes first.
             let id = TableId(table.id.0 + 1 + table.global_indexes.len() as u64);
@@ -134,6 +138,9 @@ impl Catalog {
         })?;
         let mut table = TableDescription::clone(table);
         table_update::apply(&mut table, update, at)?;
+        if let Some(stream) = update.stream {
+            self.update_stream(&mut table, stream, at)?;
+        }
         let made = global_indexes::update(&mut table, update, TableId(self.last.table.0 + 1), at)?;
         table.status = TableStatus::Updating;
         table.version += 1;
@@ -165,10 +172,11 @@ impl Catalog {
         let mut table = TableDescription::clone(table);
         table.status = TableStatus::Deleting;
         table.version += 1;
+        streams::end(&mut table);
         Ok(Outcome::Table(self.put_table(table)))
     }
 
-    pub(super) fn table_ready(&mut self, id: TableId, version: u64) -> Outcome {
+    pub(super) fn table_ready(&mut self, id: TableId, version: u64, at: &Stamp) -> Outcome {
         let Some(table) = self.tables.get(&id) else { return Outcome::Unchanged };
         if table.version != version || !matches!(table.status, TableStatus::Creating | TableStatus::Updating) {
             return Outcome::Unchanged;
@@ -179,10 +187,11 @@ impl Catalog {
         for index in &mut table.global_indexes {
             global_indexes::ready(index, is_new);
         }
+        streams::ready(&mut table, at);
         Outcome::Table(self.put_table(table))
     }
 
-    pub(super) fn table_gone(&mut self, id: TableId) -> Outcome {
+    pub(super) fn table_gone(&mut self, id: TableId, at: &Stamp) -> Outcome {
         if self.tables.get(&id).is_none_or(|table| table.status != TableStatus::Deleting) {
             return Outcome::Unchanged;
         }
@@ -192,6 +201,10 @@ impl Catalog {
             for index in &table.global_indexes {
                 self.index_tables.remove(&index.id);
                 self.remove_partitions(index.id);
+            }
+            if !table.streams.is_empty() {
+                self.depart(table, at);
+                return Outcome::Done;
             }
         }
         self.remove_partitions(id);
@@ -279,7 +292,7 @@ fn description(id: TableId, spec: TableSpec, at: &Stamp) -> TableDescription {
         deletion_protection: spec.deletion_protection,
         sse: spec.sse,
         tags: spec.tags,
-        stream: None,
+        streams: Vec::new(),
         global_indexes: Vec::new(),
     }
 }

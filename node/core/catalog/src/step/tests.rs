@@ -2,6 +2,7 @@
 
 mod global_indexes;
 mod insights;
+mod streams;
 
 use crate::codec::FORMAT;
 use crate::*;
@@ -35,6 +36,7 @@ pub(crate) fn spec(name: &str) -> TableSpec {
         deletion_protection: false,
         sse: None,
         tags: BTreeMap::new(),
+        stream: None,
     }
 }
 

@@ -148,7 +148,7 @@ impl CancellationReason {
             Refusal::ConditionFailed { old_item } => Ok(CancellationReason::ConditionFailed { old_item }),
             Refusal::TransactionConflict => Ok(CancellationReason::Conflict),
             Refusal::CollectionFull => Ok(CancellationReason::CollectionFull),
-            Refusal::ChangeLogFull => Ok(CancellationReason::Throttled),
+            Refusal::ChangeLogFull | Refusal::StreamFull => Ok(CancellationReason::Throttled),
             Refusal::Invalid(text) => Ok(CancellationReason::Invalid(text)),
             other => Err(other),
         }
