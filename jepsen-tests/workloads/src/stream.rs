@@ -385,7 +385,8 @@ fn check_items(history: &[Event], seen: &Seen<'_>, judgement: &mut Judgement) {
         let late = records.iter().rev().take_while(|(_, seen_at)| *seen_at > at).count();
         let from = records.len() - late;
         let mut may_be = records[from.saturating_sub(1)..].iter().map(|(record, _)| record.new.as_ref());
-        if !may_be.any(|image| image == found) && !(from == 0 && found.is_none()) {
+        let was_never_there = from == 0 && found.is_none();
+        if !was_never_there && !may_be.any(|image| image == found) {
             let explanation = format!("{pk} is {found:?}, its records end with {:?}", records.last());
             judgement.violate(LAST, explanation, records.last().map(|(_, at)| *at).into_iter().chain([at]).collect());
         }

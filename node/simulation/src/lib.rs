@@ -14,6 +14,7 @@ pub mod run;
 pub mod shrink;
 pub mod swarm;
 pub mod tasks;
+pub mod throttling;
 mod trace_hash;
 pub mod wire;
 pub mod world;

@@ -1,6 +1,9 @@
 //! Shows that the simulation would notice: the product makes one mistake after the other, until a check fails.
 
-use crate::run::{RunSettings, run};
+use crate::{
+    run::{RunSettings, run},
+    throttling,
+};
 use stator_mutants::Mutant;
 
 /// What came of a mistake.
@@ -19,10 +22,17 @@ pub fn hunt(mutant: Mutant, settings: &RunSettings, seeds_max: u64) -> Hunt {
     let mut hunt = Hunt { mutant, seeds: 0, caught: None };
     for seed in 1..=seeds_max {
         hunt.seeds = seed;
-        let outcome = run(seed, settings);
-        if let Some(violation) = outcome.violations.first() {
+        let (violations, workloads) = match mutant {
+            // No workload of the swarm asks for more than a table's capacity.
+            Mutant::ThrottleTooLate | Mutant::LendAndKeep => (throttling::violations(seed), vec!["throttling"]),
+            _ => {
+                let outcome = run(seed, settings);
+                (outcome.violations, outcome.workloads)
+            }
+        };
+        if let Some(violation) = violations.first() {
             let first = violation.lines().next().unwrap_or_default().to_owned();
-            hunt.caught = Some((seed, first, outcome.workloads));
+            hunt.caught = Some((seed, first, workloads));
             break;
         }
     }

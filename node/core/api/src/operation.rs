@@ -28,6 +28,7 @@ mod page_members;
 mod paging;
 pub mod put_item;
 pub mod query;
+mod replica_auto_scaling;
 pub mod scan;
 mod start_key;
 mod statement;
@@ -66,6 +67,7 @@ pub use model::{ReadConsistency, TableReference};
 pub use paging::Paging;
 pub use put_item::PutItem;
 pub use query::Query;
+pub use replica_auto_scaling::{DescribeReplicaAutoScaling, UpdateReplicaAutoScaling};
 pub use scan::Scan;
 pub use table_json::TableView;
 pub use tags::{ChangeTags, ListTags};
@@ -87,6 +89,21 @@ use std::sync::Arc;
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 /// The same for the operations of the Streams API.
 const STREAMS_TARGET_PREFIX: &str = "DynamoDBStreams_20120810.";
+/// The same for Application Auto Scaling.
+pub(crate) const SCALING_PREFIX: &str = "AnyScaleFrontendService.";
+/// Its operations. Those on tags have the names of others.
+const SCALING: &[(&str, Operation)] = &[
+    ("DeleteScalingPolicy", Operation::DeleteScalingPolicy),
+    ("DeregisterScalableTarget", Operation::DeregisterScalableTarget),
+    ("DescribeScalableTargets", Operation::DescribeScalableTargets),
+    ("DescribeScalingActivities", Operation::DescribeScalingActivities),
+    ("DescribeScalingPolicies", Operation::DescribeScalingPolicies),
+    ("ListTagsForResource", Operation::ListTagsOfScalableTarget),
+    ("PutScalingPolicy", Operation::PutScalingPolicy),
+    ("RegisterScalableTarget", Operation::RegisterScalableTarget),
+    ("TagResource", Operation::TagScalableTarget),
+    ("UntagResource", Operation::UntagScalableTarget),
+];
 
 macro_rules! operations {
     ($($name:ident),+ $(,)?) => {
@@ -116,13 +133,19 @@ operations! {
     BatchWriteItem,
     CreateTable,
     DeleteItem,
+    DeleteScalingPolicy,
     DeleteTable,
+    DeregisterScalableTarget,
     DescribeContinuousBackups,
     DescribeContributorInsights,
     DescribeEndpoints,
     DescribeLimits,
     DescribeStream,
+    DescribeScalableTargets,
+    DescribeScalingActivities,
+    DescribeScalingPolicies,
     DescribeTable,
+    DescribeTableReplicaAutoScaling,
     DescribeTimeToLive,
     ExecuteStatement,
     ExecuteTransaction,
@@ -133,24 +156,35 @@ operations! {
     ListStreams,
     ListTables,
     ListTagsOfResource,
+    ListTagsOfScalableTarget,
     PutItem,
+    PutScalingPolicy,
     Query,
+    RegisterScalableTarget,
     Scan,
     TagResource,
+    TagScalableTarget,
     TransactGetItems,
     TransactWriteItems,
     UntagResource,
+    UntagScalableTarget,
     UpdateContributorInsights,
     UpdateItem,
     UpdateTable,
+    UpdateTableReplicaAutoScaling,
 }
 
 impl Operation {
     /// The operation that an `X-Amz-Target` header names.
     pub fn from_target(target: &str) -> Result<Operation, ApiError> {
         let (prefix, name) = target.split_at_checked(target.find('.').map_or(0, |dot| dot + 1)).unwrap_or_default();
-        let is_it = |operation: &Operation| operation.name() == name && operation.target_prefix() == prefix;
-        Operation::ALL.iter().copied().find(is_it).ok_or(ApiError::UnknownOperation)
+        let found = if prefix == SCALING_PREFIX {
+            SCALING.iter().find(|(known, _)| *known == name).map(|(_, operation)| *operation)
+        } else {
+            let is_it = |operation: &Operation| operation.name() == name && operation.target_prefix() == prefix;
+            Operation::ALL.iter().copied().find(is_it).filter(|operation| !operation.is_scaling())
+        };
+        found.ok_or(ApiError::UnknownOperation)
     }
 
     fn target_prefix(self) -> &'static str {
@@ -161,6 +195,11 @@ impl Operation {
             | Operation::ListStreams => STREAMS_TARGET_PREFIX,
             _ => TARGET_PREFIX,
         }
+    }
+
+    /// Whether it is one of Application Auto Scaling's, which speak JSON 1.1.
+    pub fn is_scaling(self) -> bool {
+        SCALING.iter().any(|(_, operation)| *operation == self)
     }
 }
 
@@ -264,6 +303,17 @@ mod target_tests {
             "DynamoDBStreams_20120810.PutItem",
         ] {
             assert_eq!(Operation::from_target(unknown), Err(ApiError::UnknownOperation), "{unknown}");
+        }
+        for (target, expected) in [
+            ("DynamoDB_20120810.TagResource", Ok(Operation::TagResource)),
+            ("AnyScaleFrontendService.TagResource", Ok(Operation::TagScalableTarget)),
+            ("AnyScaleFrontendService.PutScalingPolicy", Ok(Operation::PutScalingPolicy)),
+            ("DynamoDB_20120810.PutScalingPolicy", Err(ApiError::UnknownOperation)),
+            ("DynamoDB_20120810.TagScalableTarget", Err(ApiError::UnknownOperation)),
+            ("AnyScaleFrontendService.TagScalableTarget", Err(ApiError::UnknownOperation)),
+            ("AnyScaleFrontendService.PutItem", Err(ApiError::UnknownOperation)),
+        ] {
+            assert_eq!(Operation::from_target(target), expected, "{target}");
         }
     }
 }

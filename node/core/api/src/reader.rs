@@ -81,6 +81,11 @@ impl<'a> Members<'a> {
         number.as_f64().map(|seconds| (seconds * 1_000.0).round() as u64)
     }
 
+    /// A number that may have a fraction.
+    pub fn number(self, name: &str) -> Option<f64> {
+        if let Json::Number(number) = self.get(name)? { number.as_f64() } else { None }
+    }
+
     pub fn flag(self, name: &str) -> Option<bool> {
         if let Json::Bool(flag) = self.get(name)? { Some(*flag) } else { None }
     }

@@ -5,7 +5,8 @@ use crate::{
     cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeState},
     partition::PartitionDescription,
     routing::Routing,
-    table::{ContributorInsights, StreamDescription, StreamLabel, TableDescription},
+    scaling::{Dimension, ScalableTarget, ScalingResource},
+    table::{ContributorInsights, StreamDescription, StreamLabel, TableDescription, TableStatus},
 };
 use serde::{Deserialize, Serialize};
 use stator_item::{NodeId, PartitionId, ReplicaId, TableId};
@@ -22,6 +23,8 @@ pub(crate) struct LastIds {
     pub table: TableId,
     pub partition: PartitionId,
     pub replica: ReplicaId,
+    /// Of scalable targets, policies and activities.
+    pub scaling: u64,
 }
 
 /// A table that is gone, kept for the streams that it had: its partitions hold nothing but their change logs.
@@ -44,6 +47,9 @@ pub struct Catalog {
     pub(crate) tables: BTreeMap<TableId, Arc<TableDescription>>,
     /// Of tables that have or once had them.
     pub(crate) insights: BTreeMap<TableId, ContributorInsights>,
+    /// When tables became on-demand lately (milliseconds since 1970, the oldest first), so that it is not done too often.
+    pub(crate) on_demand_switches: BTreeMap<TableId, Vec<u64>>,
+    pub(crate) scalable_targets: BTreeMap<Dimension, ScalableTarget>,
     pub(crate) partitions: BTreeMap<PartitionId, Arc<PartitionDescription>>,
     pub(crate) plans: BTreeMap<PartitionId, Plan>,
     pub(crate) lost_replicas: BTreeSet<ReplicaId>,
@@ -146,6 +152,41 @@ impl Catalog {
     /// A table's Contributor Insights; `None`: it never had any.
     pub fn insights(&self, table: TableId) -> Option<&ContributorInsights> {
         self.insights.get(&table)
+    }
+
+    /// The capacity that a request names, if its table or index is there.
+    pub fn dimension(&self, resource: &ScalingResource) -> Option<Dimension> {
+        let table = self.table(&resource.table).filter(|table| table.status != TableStatus::Deleting)?;
+        let index = match &resource.index {
+            None => None,
+            Some(name) => Some(table.global_index(name).filter(|index| index.is_fed())?.id),
+        };
+        Some(Dimension { table: table.id, index, way: resource.way })
+    }
+
+    /// The scalable target of that capacity.
+    pub fn scalable_target(&self, resource: &ScalingResource) -> Option<&ScalableTarget> {
+        self.scalable_targets.get(&self.dimension(resource)?)
+    }
+
+    /// All scalable targets, in a stable order.
+    pub fn scalable_targets(&self) -> impl Iterator<Item = (Dimension, &ScalableTarget)> {
+        self.scalable_targets.iter().map(|(dimension, target)| (*dimension, target))
+    }
+
+    /// The name of a capacity.
+    pub fn scaling_resource(&self, dimension: &Dimension) -> Option<ScalingResource> {
+        let table = self.tables.get(&dimension.table)?;
+        let index = match dimension.index {
+            None => None,
+            Some(index) => Some(table.global_index_by_id(index)?.name.clone()),
+        };
+        Some(ScalingResource { table: table.name.clone(), index, way: dimension.way })
+    }
+
+    /// Units of a capacity; `None`: it has no certain number of them, or is not active.
+    pub fn provisioned(&self, dimension: &Dimension) -> Option<u64> {
+        crate::step::scaling::provisioned(self.tables.get(&dimension.table)?, dimension)
     }
 
     /// The partition of that id; the catalog's own group is one of them.

@@ -3,6 +3,7 @@
 use crate::{
     cluster::{ClusterIdentity, JoinTokenHash, NodeStart},
     partition::{Member, Role},
+    scaling::{ScalingChange, ScalingResource},
     secret::Secret,
     table::{
         IndexProjection, InsightsMode, KeyAttribute, KeySchema, OnDemandThroughput, Sse, StreamView, TableClass,
@@ -142,6 +143,8 @@ pub enum Change {
     ForgetStreams {
         table: TableId,
     },
+    /// Application Auto Scaling.
+    Scaling(ScalingChange),
 }
 
 impl Change {
@@ -172,6 +175,7 @@ impl Change {
             | Change::IndexFilled { .. }
             | Change::IndexGone { .. }
             | Change::ForgetStreams { .. }
+            | Change::Scaling(_)
             | Change::Once { .. } => self,
         }
     }
@@ -266,6 +270,40 @@ pub struct TableUpdate {
 pub enum StreamUpdate {
     Enable(StreamView),
     Disable,
+}
+
+impl TableUpdate {
+    /// What is asked for as warm throughput; 0 stands for nothing.
+    pub fn warm_throughput(&self) -> Throughput {
+        let units = |asked: Option<u64>| asked.unwrap_or_default();
+        Throughput { read_units: units(self.warm_read_units), write_units: units(self.warm_write_units) }
+    }
+
+    /// What is asked for as on-demand maximum; 0 stands for nothing.
+    pub fn on_demand_most(&self) -> Throughput {
+        most(self.on_demand_read, self.on_demand_write)
+    }
+}
+
+impl UnitsUpdate {
+    /// As [`TableUpdate::warm_throughput`].
+    pub fn warm_throughput(&self) -> Throughput {
+        let units = |asked: Option<u64>| asked.unwrap_or_default();
+        Throughput { read_units: units(self.warm_read_units), write_units: units(self.warm_write_units) }
+    }
+
+    /// As [`TableUpdate::on_demand_most`].
+    pub fn on_demand_most(&self) -> Throughput {
+        most(self.on_demand_read, self.on_demand_write)
+    }
+}
+
+fn most(read: Option<UnitsMax>, write: Option<UnitsMax>) -> Throughput {
+    let units = |asked: Option<UnitsMax>| match asked {
+        Some(UnitsMax::Most(units)) => units,
+        Some(UnitsMax::Unlimited) | None => 0,
+    };
+    Throughput { read_units: units(read), write_units: units(write) }
 }
 
 /// One way of `OnDemandThroughput`.
@@ -365,4 +403,15 @@ pub enum CatalogRefusal {
     NoSuchKey(String),
     #[error("there are {max} access keys already")]
     KeysMax { max: usize },
+    /// The table or index of a scalable target is not there.
+    #[error("there is no such capacity to scale")]
+    NothingToScale(ScalingResource),
+    #[error("there is no such scalable target")]
+    NoSuchTarget(ScalingResource),
+    #[error("scalable target {0} does not exist")]
+    NoSuchTargetNumber(u64),
+    #[error("scaling policy {name} does not exist")]
+    NoSuchPolicy { resource: ScalingResource, name: String },
+    #[error("there would be more than {max} tags")]
+    TooManyTags { max: usize },
 }

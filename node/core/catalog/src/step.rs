@@ -1,9 +1,12 @@
 //! One change at a time.
 
 mod access_keys;
+mod capacity;
+mod date;
 mod global_indexes;
 mod nodes;
 mod partitions;
+pub(crate) mod scaling;
 mod streams;
 mod table_update;
 mod tables;
@@ -53,6 +56,7 @@ impl Catalog {
             Change::SetKey { id, disabled } => self.set_key(id, disabled),
             Change::DeleteKey { id } => self.delete_key(id),
             Change::IndexFilled { table, index } => Ok(self.index_filled(table, index)),
+            Change::Scaling(change) => self.change_scaling(change, at),
             Change::IndexGone { table, index } => Ok(self.index_gone(table, index)),
             Change::ForgetStreams { table } => Ok(self.forget_streams(table, at)),
         }?;

@@ -99,11 +99,28 @@ pub struct Throughput {
     pub write_units: u64,
 }
 
+/// One of the two capacities of a table or index.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Way {
+    Read,
+    Write,
+}
+
 /// Most request units a second of an on-demand table; `None`: unlimited (-1 on the wire).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct OnDemandThroughput {
     pub read_units_max: Option<u64>,
     pub write_units_max: Option<u64>,
+}
+
+impl OnDemandThroughput {
+    /// Both maxima; 0 stands for none.
+    pub fn known(&self) -> Throughput {
+        Throughput {
+            read_units: self.read_units_max.unwrap_or_default(),
+            write_units: self.write_units_max.unwrap_or_default(),
+        }
+    }
 }
 
 /// `BillingMode` with what belongs to it.

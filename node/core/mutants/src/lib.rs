@@ -98,6 +98,10 @@ mutants! {
     ReadOldWithoutLookingAgain = "read-old-without-looking-again",
     /// TransactGetItems does not look whether its items changed while it read them.
     ReadOnce = "read-once",
+    /// A write that is throttled has its effects all the same.
+    ThrottleTooLate = "throttle-too-late",
+    /// What is lent to another node can still be consumed here.
+    LendAndKeep = "lend-and-keep",
     /// Request tokens are not remembered.
     ForgetRequestTokens = "forget-request-tokens",
     /// A write that changes an item leaves no change record.

@@ -225,6 +225,15 @@ impl Command {
             )
     }
 
+    /// Whether it may be a request of the client that was carried out before, and is answered as such.
+    pub fn has_request_token(&self) -> bool {
+        match self {
+            Command::TransactOne(one) => one.request.is_some(),
+            Command::Prepare(prepare) => prepare.request.is_some(),
+            _ => false,
+        }
+    }
+
     /// Whether it brings a begun transaction to its end: there is always room for those.
     pub fn ends_transaction(&self) -> bool {
         matches!(self, Command::Decide(_) | Command::Finish(_) | Command::Forget { .. })

@@ -2,9 +2,11 @@
 //!
 //! The leader calls [`evaluate`](evaluate::evaluate()) for each command in order, against applied rows under the
 //! [`overlay`], and [packs](pack) the effects into entries; every replica calls [`apply`](apply::apply()) for each committed
-//! entry and gets the row writes back; [`read`](read::read()) answers reads from committed rows.
+//! entry and gets the row writes back; [`read`](read::read()) answers reads from committed rows. [`capacity`] says what a
+//! command consumes, [`throttle`] whether that is there.
 
 pub mod apply;
+pub mod capacity;
 pub mod check;
 pub mod codec;
 pub mod command;
@@ -23,6 +25,7 @@ pub mod state;
 pub mod stream;
 #[cfg(test)]
 mod testing;
+pub mod throttle;
 pub mod transaction;
 
 pub use apply::{Applied, Outcome, apply};
@@ -38,3 +41,4 @@ pub use rows::{Direction, FamilyKind, ReadError, ReadRow, ReadRows, RowChange, R
 pub use rows_needed::rows_needed;
 pub use state::{PartitionState, ReadState};
 pub use stream::{ReadShard, RecordPlace, ShardRecords, StreamRecord};
+pub use throttle::{Throttle, Throttled};

@@ -4,6 +4,7 @@ use crate::{
     command::Position,
     global_index::{Feed, FeedStatus},
     stream::ShardRecords,
+    throttle::Throttled,
     transaction::{Cancelled, Decision, Finished, Intended, Prepared, Repeated, TransactGot},
 };
 use bytes::Bytes;
@@ -156,4 +157,7 @@ pub enum Refusal {
     /// The place lies before the first record that is kept.
     #[error("the records from there on are not all kept")]
     Trimmed,
+    /// More of a capacity was consumed than there is: nothing was done.
+    #[error("throttled: {}", .0.reason())]
+    Throttled(Box<Throttled>),
 }

@@ -21,6 +21,8 @@ pub struct Settings {
     pub retry_most: Duration,
     /// How often the catalog's leader looks at placement, and tables on their way.
     pub look_every: Duration,
+    /// How often the catalog's leader looks at what was consumed of scalable targets.
+    pub scaling_look_every: Duration,
     /// How often a node looks for transactions that wait in the partitions which it leads.
     pub transactions_look_every: Duration,
     /// A transaction that was seen to wait for so long counts as abandoned: longer than any request is worked on.
@@ -48,6 +50,7 @@ impl Default for Settings {
             retry_least: Duration::from_millis(2),
             retry_most: Duration::from_millis(100),
             look_every: Duration::from_millis(500),
+            scaling_look_every: Duration::from_secs(60),
             transactions_look_every: Duration::from_millis(250),
             transaction_old_after: Duration::from_secs(6),
             streams_look_every: Duration::from_secs(30),

@@ -48,7 +48,19 @@ impl Turn<'_> {
             Operation::TransactWriteItems => self.transact_write().await,
             Operation::TransactGetItems => self.transact_get().await,
             Operation::CreateTable
+            | Operation::DeleteScalingPolicy
             | Operation::DeleteTable
+            | Operation::DeregisterScalableTarget
+            | Operation::DescribeScalableTargets
+            | Operation::DescribeScalingActivities
+            | Operation::DescribeScalingPolicies
+            | Operation::DescribeTableReplicaAutoScaling
+            | Operation::ListTagsOfScalableTarget
+            | Operation::PutScalingPolicy
+            | Operation::RegisterScalableTarget
+            | Operation::TagScalableTarget
+            | Operation::UntagScalableTarget
+            | Operation::UpdateTableReplicaAutoScaling
             | Operation::DescribeContinuousBackups
             | Operation::DescribeContributorInsights
             | Operation::DescribeEndpoints

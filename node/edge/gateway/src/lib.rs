@@ -17,6 +17,7 @@ mod metrics;
 mod probes;
 mod reply;
 mod request_id;
+mod scaling;
 mod serve;
 mod settings;
 mod statements;

@@ -4,6 +4,7 @@ use crate::{
     leader::Leader,
     machine::Machine,
     mailbox::Waiting,
+    metering::Meters,
     metrics::Metrics,
     read,
     request::{Consistency, Request},
@@ -36,6 +37,7 @@ pub struct Parts {
     pub environment: Environment,
     pub settings: Settings,
     pub metrics: Arc<Metrics>,
+    pub meters: Arc<Meters>,
     /// Told why the node must stop, when rows cannot be read or written any more.
     pub failure: Arc<watch::Sender<Option<String>>>,
 }
@@ -105,10 +107,27 @@ impl Replica {
             let wait = Duration::from_millis(read.wait_ms);
             return waiting_read::read(&self.shared, &self.group, &request, wait, || self.leadership()).await;
         }
-        match request.consistency {
-            Consistency::Strong => read::strong(&self.shared, &self.group, &request, leadership).await,
-            Consistency::Eventual => read::eventual(&self.shared, &self.group, &request, leadership),
+        self.read(request, leadership).await
+    }
+
+    async fn read(&self, request: Request, leadership: Leadership) -> Result<Reply, Refusal> {
+        let shared = &self.shared;
+        let table = if shared.metering.enforces() { shared.state.read().description().cloned() } else { None };
+        if leadership.leads {
+            let now = shared.environment.clock.elapsed();
+            shared.metering.admit(&request, table.as_deref(), now).map_err(Refusal::Throttled)?;
+        } else if shared.is_for_leader(&request)
+            && let Some((_, leader)) = leadership.leader
+        {
+            return Err(Refusal::NotLeader { leader: Some(leader) });
         }
+        let outcome = match request.consistency {
+            Consistency::Strong => read::strong(shared, &self.group, &request, leadership).await,
+            Consistency::Eventual => read::eventual(shared, &self.group, &request, leadership),
+        };
+        let now = shared.environment.clock.elapsed();
+        shared.metering.charge(&request, &outcome, table.as_deref(), now).map_err(Refusal::Throttled)?;
+        outcome
     }
 
     async fn write(&self, request: Request, leadership: Leadership) -> Result<Reply, Refusal> {

@@ -3,7 +3,10 @@
 //! Guarantees: the state and the rows change together under the state's lock, so whoever holds it for reading sees both at one
 //! applied position. Only [`machine`](crate::machine) writes here.
 
-use crate::{metrics::Metrics, replica::Parts, rows, rows::ViewedRows, settings::Settings, snapshot::state_ranges};
+use crate::{
+    metering::Metering, metrics::Metrics, replica::Parts, request::Request, rows, rows::ViewedRows, settings::Settings,
+    snapshot::state_ranges,
+};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use stator_catalog::PartitionDescription;
@@ -12,7 +15,8 @@ use stator_consensus::{Applied, LogPosition};
 use stator_environment::{DiskError, Environment, Family, KeyRange, Rows};
 use stator_item::{IndexNumber, PartitionId, ReplicaId, TableId};
 use stator_partition::{
-    PartitionState,
+    Attempt, PartitionState,
+    capacity::way_of,
     effects::EntryNumber,
     keys,
     rows::{ReadError, items_bounds},
@@ -60,6 +64,7 @@ pub(crate) struct Shared {
     pub environment: Environment,
     pub settings: Settings,
     pub metrics: Arc<Metrics>,
+    pub metering: Metering,
     description: PartitionDescription,
     pub state: RwLock<PartitionState>,
     pub progress: watch::Sender<Progress>,
@@ -87,6 +92,7 @@ impl Shared {
             environment: parts.environment.clone(),
             settings: parts.settings.clone(),
             metrics: parts.metrics.clone(),
+            metering: Metering::new(parts.meters.clone(), description.id, description.table),
             description,
             state: RwLock::new(fresh),
             progress: watch::Sender::new(Progress::default()),
@@ -150,6 +156,12 @@ impl Shared {
             }
             !same
         });
+    }
+
+    /// Whether a read is the leader's to answer, whatever its consistency: it must be counted where all others are. A repeated
+    /// attempt may be answered by anybody: the leader did not.
+    pub fn is_for_leader(&self, request: &Request) -> bool {
+        self.metering.enforces() && request.attempt == Attempt::First && way_of(&request.command).is_some()
     }
 
     pub fn is_installing(&self) -> bool {

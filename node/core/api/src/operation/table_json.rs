@@ -244,7 +244,7 @@ impl TableView<'_> {
 }
 
 /// Seconds since 1970 with their milliseconds.
-pub(super) fn seconds(ms: u64, out: &mut Vec<u8>) {
+pub(crate) fn seconds(ms: u64, out: &mut Vec<u8>) {
     write!(out, "{}.{:03}", ms / 1_000, ms % 1_000).expect("writing to memory does not fail");
 }
 

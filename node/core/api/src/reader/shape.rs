@@ -68,6 +68,7 @@ pub enum Shape {
     },
     /// Seconds since 1970, with a fraction.
     Timestamp,
+    Double,
     Boolean,
     Binary,
     List {
@@ -112,6 +113,7 @@ impl Shape {
             Shape::Integer { .. } => "java.lang.Integer".into(),
             Shape::Long { .. } => "java.lang.Long".into(),
             Shape::Timestamp => "java.util.Date".into(),
+            Shape::Double => "java.lang.Double".into(),
             Shape::Boolean => "java.lang.Boolean".into(),
             Shape::Binary => "java.nio.ByteBuffer".into(),
             Shape::List { of, .. } => format!("java.util.List<{}>", of.class()),
