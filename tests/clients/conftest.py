@@ -18,6 +18,7 @@ def environment(cluster):
     return {
         # Of three nodes the last: what it does not lead is forwarded.
         "AWS_ENDPOINT_URL_DYNAMODB": cluster.nodes[-1].endpoint,
+        "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": cluster.nodes[-1].endpoint,
         "AWS_ACCESS_KEY_ID": cluster.access_key,
         "AWS_SECRET_ACCESS_KEY": cluster.secret_key,
         "AWS_REGION": REGION,

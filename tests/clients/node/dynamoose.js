@@ -100,11 +100,14 @@ test('a changed model changes its table', async () => {
     color: { type: String, index: { type: 'global', name: 'by-color' } }
   })
   const Changed = dynamoose.model('Changed', changed)
-  const options = { waitForActive, tags: { team: 'cats' }, update: true, throughput: 'ON_DEMAND', initialize: false }
+  const options = {
+    waitForActive, tags: { team: 'cats' }, update: true, throughput: 'ON_DEMAND', initialize: false, streamOptions: { enabled: true, type: 'NEW_IMAGE' }
+  }
   const second = new dynamoose.Table(name, [Changed], options)
   await second.initialize()
   const { Table } = await dynamoose.aws.ddb().describeTable({ TableName: name })
   assert.deepEqual(Table.GlobalSecondaryIndexes.map((index) => [index.IndexName, index.IndexStatus]), [['by-color', 'ACTIVE']])
+  assert.deepEqual(Table.StreamSpecification, { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' })
   const { Tags } = await dynamoose.aws.ddb().listTagsOfResource({ ResourceArn: Table.TableArn })
   assert.deepEqual(Tags, [{ Key: 'team', Value: 'cats' }])
   assert.equal((await table.create({ return: 'request' })).TableName, name)

@@ -63,8 +63,13 @@ test('accounts have unique names', async () => {
   const updated = await Account.update({ id: acme.id, address: { zip: '2' } }, { set: { status: 'closed' }, where: '${status} = {active}' })
   assert.deepEqual([updated.status, updated.address], ['closed', { street: 'main', zip: '2' }])
   await assert.rejects(Account.update({ id: acme.id }, { set: { status: 'x' }, where: '${status} = {active}', throw: true }))
+  // A change of a unique attribute begins with a read without ConsistentRead.
+  const isSeen = (name) => eventually(() => Account.get({ id: acme.id }), (account) => account?.name === name && account.status === 'closed')
+  await isSeen('acme')
   await Account.update({ id: acme.id, name: 'acme2' })
+  // The old name is free again.
   await Account.create({ name: 'acme' })
+  await isSeen('acme2')
   await Account.remove({ id: acme.id })
   assert.equal(await Account.get({ id: acme.id }, consistent), undefined)
 })

@@ -44,6 +44,7 @@ def models(table, host):
         table_name = table
         region = REGION
         billing_mode = "PAY_PER_REQUEST"
+        stream_view_type = "NEW_AND_OLD_IMAGES"
         tags = {"team": "books"}
 
     Settings.host = host
@@ -103,7 +104,10 @@ def test_a_model_makes_its_table_and_drops_it(aws, cluster, table_name):
     Book = models(table_name, cluster.nodes[-1].endpoint).Book
     assert not Book.exists()
     Book.create_table(wait=True)
-    assert Book.exists()
+    assert Book.describe_table()["StreamSpecification"] == {
+        "StreamEnabled": True,
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+    }
     Book.delete_table()
     assert not Book.exists()
 
