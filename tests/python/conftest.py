@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from cluster import wait_until
 from node_fixtures import cluster, one_node, three_nodes  # noqa: F401
 
 NUMBERS = itertools.count(1)
@@ -26,7 +27,7 @@ def shared_table(cluster, client):
     name = f"shared-{next(NUMBERS)}"
     create_table(client, name)
     yield name
-    client.delete_table(TableName=name)
+    drop_table(client, name)
 
 
 @pytest.fixture
@@ -58,6 +59,18 @@ def stored(client, shared_table, key):
         return item and {name: value for name, value in item.items() if name not in key}
 
     return stored
+
+
+def drop_table(client, name):
+    """Also while it is being updated, by a test or by auto scaling: it waits for that."""
+
+    def is_taken():
+        try:
+            return client.delete_table(TableName=name)
+        except client.exceptions.ResourceInUseException:
+            return None
+
+    wait_until(is_taken, what=f"the deletion of {name}")
 
 
 def create_table(client, name, **more):

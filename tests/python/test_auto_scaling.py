@@ -2,7 +2,7 @@
 
 import cluster as clusters
 import pytest
-from conftest import NUMBERS
+from conftest import NUMBERS, drop_table
 from refusals import refused
 from test_capacity import create
 
@@ -18,7 +18,7 @@ def scaling(cluster):
 def table(client):
     name = create(client, index=2)
     yield name
-    client.delete_table(TableName=name)
+    drop_table(client, name)
 
 
 def of(table, dimension=TABLE_WRITES):

@@ -7,7 +7,7 @@ import urllib.request
 
 import cluster as clusters
 import pytest
-from conftest import NUMBERS
+from conftest import NUMBERS, drop_table
 from refusals import refused
 
 # 300 units to write, 75 to read.
@@ -203,7 +203,7 @@ def test_nothing_is_enforced_unless_asked_for(client):
     for key in "abc":
         put(client, table, key)
         client.get_item(TableName=table, Key={"h": {"S": key}})
-    client.delete_table(TableName=table)
+    drop_table(client, table)
 
 
 def test_units_fall_four_times_a_day(client):
@@ -221,7 +221,7 @@ def test_units_fall_four_times_a_day(client):
     assert shown["WarmThroughput"]["ReadUnitsPerSecond"] == 30
     throughput = shown["ProvisionedThroughput"]
     assert throughput["LastIncreaseDateTime"] >= throughput["LastDecreaseDateTime"]
-    client.delete_table(TableName=table)
+    drop_table(client, table)
 
 
 def test_a_table_becomes_on_demand_four_times_a_day(client):
@@ -234,4 +234,4 @@ def test_a_table_becomes_on_demand_four_times_a_day(client):
         client.update_table(TableName=table, BillingMode="PAY_PER_REQUEST")
     warm = client.describe_table(TableName=table)["Table"]["WarmThroughput"]
     assert (warm["ReadUnitsPerSecond"], warm["WriteUnitsPerSecond"]) == (12_000, 4_000)
-    client.delete_table(TableName=table)
+    drop_table(client, table)
