@@ -1,31 +1,110 @@
 //! Shows that the simulation would notice: the product makes one mistake after the other, until a check fails.
+//!
+//! Each mistake has a hunt of its own: runs of the swarm with the workloads and kinds of faults that show it, from the seed that
+//! did when the hunt was written, or a schedule. The sound product passes every hunt to its end (`tests/mutants.rs`).
 
-use crate::run::{RunSettings, run};
+use crate::{
+    faults::Kind,
+    run::{RunSettings, run},
+    schedules::{self, Schedule},
+};
 use stator_mutants::Mutant;
+use std::{ops::Range, time::Duration};
 
-/// What came of a mistake.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Hunt {
-    pub mutant: Mutant,
-    /// Seeds that were run.
-    pub seeds: u64,
-    /// The seed that showed it, the first thing that was not true, and the workloads; `None`: none did.
-    pub caught: Option<(u64, String, Vec<&'static str>)>,
+/// How a mistake is looked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Hunt {
+    /// Runs of the swarm.
+    Swarm {
+        workloads: &'static [&'static str],
+        /// None: as each seed has it.
+        kinds: &'static [Kind],
+        seconds: u64,
+        /// The seed that showed it when this was written.
+        first: u64,
+        /// Seeds from there on: so many that others of them do, too, when a change of the code has given seeds another meaning.
+        count: u64,
+    },
+    Schedule(Schedule),
 }
 
-/// Runs seeds with a mistake until one fails, at most so many.
-pub fn hunt(mutant: Mutant, settings: &RunSettings, seeds_max: u64) -> Hunt {
-    stator_mutants::activate(Some(mutant));
-    let mut hunt = Hunt { mutant, seeds: 0, caught: None };
-    for seed in 1..=seeds_max {
-        hunt.seeds = seed;
-        let outcome = run(seed, settings);
-        if let Some(violation) = outcome.violations.first() {
-            let first = violation.lines().next().unwrap_or_default().to_owned();
-            hunt.caught = Some((seed, first, outcome.workloads));
-            break;
+/// Seeds with which a schedule is played.
+const SCHEDULE_SEEDS: Range<u64> = 1..9;
+
+/// Letters of what is told of a violation.
+const LETTERS_MAX: usize = 200;
+
+/// What showed a mistake.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Catch {
+    /// Workloads or schedule.
+    pub by: String,
+    pub seed: u64,
+    /// Runs until then, this one included.
+    pub tried: u64,
+    /// The first thing that was not true.
+    pub violation: String,
+}
+
+/// The hunt for a mistake.
+pub fn hunt_for(mutant: Mutant) -> Hunt {
+    let swarm = |workloads, kinds, seconds, first, count| Hunt::Swarm { workloads, kinds, seconds, first, count };
+    match mutant {
+        Mutant::AcknowledgeBeforeSync => Hunt::Schedule(schedules::LOST_POWER),
+        Mutant::VoteAfterRestart => Hunt::Schedule(schedules::RESTARTED_VOTER),
+        Mutant::LeaseWithoutMargin => Hunt::Schedule(schedules::SLOW_CLOCK),
+        Mutant::LeaseForEver => Hunt::Schedule(schedules::STANDSTILL),
+        Mutant::LeaseInTransfer => Hunt::Schedule(schedules::HAND_OVER),
+        Mutant::LeaseAsleep => Hunt::Schedule(schedules::SLEEPING_GROUP),
+        Mutant::RefuseWithoutLease => Hunt::Schedule(schedules::REFUSAL),
+        Mutant::SkipTermGuard => Hunt::Schedule(schedules::OTHER_TERM),
+        Mutant::SkipPredecessorCheck => Hunt::Schedule(schedules::LOST_PREDECESSOR),
+        Mutant::ReadOldWithoutLookingAgain => Hunt::Schedule(schedules::FORGOTTEN_COMMIT),
+        _ => swarm(&[], &[], 12, 1, 100),
+    }
+}
+
+/// Hunts a mistake, and shows that the mistake alone is what was caught. An error says how it survived.
+pub fn hunt(mutant: Mutant) -> Result<Catch, String> {
+    let hunt = hunt_for(mutant);
+    let seeds = hunt.seeds();
+    for seed in seeds.clone() {
+        stator_mutants::activate(Some(mutant));
+        let caught = hunt.run(seed);
+        stator_mutants::activate(None);
+        let Some((by, violation)) = caught else { continue };
+        if let Some((_, sound)) = hunt.run(seed) {
+            return Err(format!("seed {seed} fails without it as well: {sound}"));
+        }
+        return Ok(Catch { by, seed, tried: seed + 1 - seeds.start, violation });
+    }
+    Err(format!("{} seeds of {hunt:?} did not show it", seeds.end - seeds.start))
+}
+
+impl Hunt {
+    fn seeds(&self) -> Range<u64> {
+        match self {
+            Hunt::Swarm { first, count, .. } => *first..first + count,
+            Hunt::Schedule(_) => SCHEDULE_SEEDS,
         }
     }
-    stator_mutants::activate(None);
-    hunt
+
+    /// What caught it with this seed, and the first line of what was not true.
+    fn run(&self, seed: u64) -> Option<(String, String)> {
+        let (by, broken) = match *self {
+            Hunt::Swarm { workloads, kinds, seconds, .. } => {
+                let settings = RunSettings {
+                    torment: Duration::from_secs(seconds),
+                    workloads: workloads.to_vec(),
+                    kinds: kinds.to_vec(),
+                    ..RunSettings::default()
+                };
+                let outcome = run(seed, &settings);
+                (outcome.workloads.join(", "), outcome.violations)
+            }
+            Hunt::Schedule(Schedule { name, play }) => (format!("schedule {name}"), play(seed).broken),
+        };
+        let violation = broken.into_iter().next()?;
+        Some((by, violation.lines().next().unwrap_or_default().chars().take(LETTERS_MAX).collect()))
+    }
 }

@@ -38,7 +38,7 @@ mutants! {
     LeaseForEver = "lease-for-ever",
     /// A leader keeps its lease while it hands over.
     LeaseInTransfer = "lease-in-transfer",
-    /// A group that sleeps keeps its lease.
+    /// A group keeps its lease for as long as it sleeps.
     LeaseAsleep = "lease-asleep",
     /// Strong reads are answered by whoever is asked.
     ReadOnFollower = "read-on-follower",
