@@ -187,7 +187,7 @@ pub(super) fn disk_fails_at_opening(seed: u64) -> Played {
         let mut played = Played::default();
         let node = HOLDERS[2];
         for round in 0..4_u64 {
-            let made = stage.begin_table(HOLDERS[0], &format!("table {round}"));
+            let made = stage.begin_table(HOLDERS[0], &format!("table-{round}"));
             tokio::time::sleep(Duration::from_millis(1 + (seed * 7 + round * 13) % 40)).await;
             let reason = "an input/output error".to_owned();
             stage.cluster.fail_disk(node, &stator_environment::DiskError::Failed { action: "write", reason });
