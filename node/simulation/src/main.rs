@@ -16,6 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// A simulation makes and drops tasks, messages and timers, and little else.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs whole clusters on simulated time, broken as the seed says, and checks that they keep their promises.
 #[derive(Parser)]
 #[command(name = "stator-sim", version)]

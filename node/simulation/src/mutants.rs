@@ -46,9 +46,18 @@ pub struct Catch {
     pub violation: String,
 }
 
+/// Runs of the swarm with these workloads, from the first seed on.
+const fn swarm(workloads: &'static [&'static str], seconds: u64, first: u64) -> Hunt {
+    Hunt::Swarm { workloads, kinds: &[], seconds, first, count: 60 }
+}
+
+const INDEXED: Hunt = swarm(&["local-index"], 12, 1);
+const COUNTED: Hunt = swarm(&["counter"], 12, 1);
+const DELIVERED: Hunt = swarm(&["global-index"], 15, 1);
+const TRANSACTED: Hunt = swarm(&["bank", "transact-append"], 15, 1);
+
 /// The hunt for a mistake.
 pub fn hunt_for(mutant: Mutant) -> Hunt {
-    let swarm = |workloads, kinds, seconds, first, count| Hunt::Swarm { workloads, kinds, seconds, first, count };
     match mutant {
         Mutant::AcknowledgeBeforeSync => Hunt::Schedule(schedules::LOST_POWER),
         Mutant::VoteAfterRestart => Hunt::Schedule(schedules::RESTARTED_VOTER),
@@ -56,11 +65,35 @@ pub fn hunt_for(mutant: Mutant) -> Hunt {
         Mutant::LeaseForEver => Hunt::Schedule(schedules::STANDSTILL),
         Mutant::LeaseInTransfer => Hunt::Schedule(schedules::HAND_OVER),
         Mutant::LeaseAsleep => Hunt::Schedule(schedules::SLEEPING_GROUP),
+        Mutant::SpeakUnheard => Hunt::Schedule(schedules::DEAF_LEADER),
+        Mutant::WaitForFormerLeader => Hunt::Schedule(schedules::MUTE_LEADER),
         Mutant::RefuseWithoutLease => Hunt::Schedule(schedules::REFUSAL),
         Mutant::SkipTermGuard => Hunt::Schedule(schedules::OTHER_TERM),
         Mutant::SkipPredecessorCheck => Hunt::Schedule(schedules::LOST_PREDECESSOR),
         Mutant::ReadOldWithoutLookingAgain => Hunt::Schedule(schedules::FORGOTTEN_COMMIT),
-        _ => swarm(&[], &[], 12, 1, 100),
+        Mutant::ReadOnFollower
+        | Mutant::StrongAsEventual
+        | Mutant::ReadBeforeOwnTerm
+        | Mutant::ReplyBeforeApplied
+        | Mutant::LeaveIndexEntry => INDEXED,
+        Mutant::ForgetIds | Mutant::NewIdForEachAttempt | Mutant::AppliedApart => COUNTED,
+        Mutant::SkipRowBetweenPages => swarm(&["set"], 12, 1),
+        Mutant::EvaluateBeforeOwnTerm => swarm(&[], 12, 21),
+        Mutant::PurgeTooEarly => swarm(&[], 12, 25),
+        Mutant::SnapshotWithoutTail => swarm(&[], 12, 41),
+        Mutant::MoveCursorEarly | Mutant::TrimUnread => DELIVERED,
+        Mutant::TakeDeliveryTwice => swarm(&["global-index"], 30, 1),
+        Mutant::WriteThroughIntent
+        | Mutant::ReadThroughIntent
+        | Mutant::TransactGetThroughIntent
+        | Mutant::DecideTwice
+        | Mutant::ForgetAborts
+        | Mutant::FinishBeforeDecision
+        | Mutant::ForgetBeforeFinished
+        | Mutant::DropOldIntents
+        | Mutant::ReadOldWithoutDecision
+        | Mutant::ReadOnce
+        | Mutant::ForgetRequestTokens => TRANSACTED,
     }
 }
 

@@ -10,8 +10,8 @@ use crate::{
     metrics::Metrics,
 };
 use parking_lot::RwLock;
-use stator_consensus::Leadership;
 use stator_catalog::{PartitionDescription, TableDescription, TableStatus, TokenRange};
+use stator_consensus::Leadership;
 use stator_environment::BoxFuture;
 use stator_item::{NodeId, PartitionId, TableId, Timestamp, Token};
 use stator_mutants::Mutant;
@@ -208,7 +208,8 @@ impl Router {
     /// Ends when the replica here, if there is one, hears of a new leader that is not on `node`: whoever waits for an answer from there
     /// would wait in vain, as a node that is cut off answers nothing.
     async fn led_elsewhere(&self, partition: PartitionId, node: NodeId) {
-        if let Some(own) = self.host.replica(partition) {
+        let own = self.host.replica(partition).filter(|_| !stator_mutants::is(Mutant::WaitForFormerLeader));
+        if let Some(own) = own {
             let mut leadership = own.replica.group().leadership();
             let before = leadership.borrow_and_update().leader;
             let is_new = |now: &Leadership| now.leader != before && now.leader.is_some_and(|(_, at)| at != node);

@@ -5,16 +5,18 @@
 //! bind nobody, until a majority has answered these.
 
 use crate::{
+    LogPosition,
     encoding::{VoteRecord, encode},
+    members,
     raft_types::{MembershipRecord, Types},
     replica::Replica,
     wire::{Request, RequestBody},
-    LogPosition, members,
 };
 use openraft::{RaftMetrics, ServerState};
 use parking_lot::Mutex;
 use stator_environment::{NetworkError, Service};
 use stator_item::{NodeId, ReplicaId};
+use stator_mutants::Mutant;
 use std::{collections::BTreeMap, time::Duration};
 
 #[derive(Default)]
@@ -42,6 +44,7 @@ pub(crate) fn is_due(replica: &Replica) -> bool {
     let is_recent = |at: Duration| now < at + patience;
     let is_due = |metrics: &RaftMetrics<Types>| {
         if metrics.state != ServerState::Leader
+            || stator_mutants::is(Mutant::SpeakUnheard)
             || metrics.last_quorum_acked.is_some_and(|acked| is_recent(acked.into_inner().0))
             || members::leads_alone(replica.id, metrics)
         {
@@ -52,9 +55,8 @@ pub(crate) fn is_due(replica: &Replica) -> bool {
             *heard = Heard { term: metrics.current_term, since: now, answered: BTreeMap::new() };
         }
         let voters = MembershipRecord::of(&metrics.membership_config).members().voters;
-        let answered = |voter: &&ReplicaId| {
-            **voter == replica.id || heard.answered.get(&voter.0).is_some_and(|at| is_recent(*at))
-        };
+        let answered =
+            |voter: &&ReplicaId| **voter == replica.id || heard.answered.get(&voter.0).is_some_and(|at| is_recent(*at));
         !is_recent(heard.since) && voters.keys().filter(answered).count() <= voters.len() / 2
     };
     replica.look(is_due).unwrap_or(false)

@@ -3,10 +3,7 @@
 use super::Played;
 use stator_catalog::TokenRange;
 use stator_item::{PartitionId, TableId, Timestamp};
-use stator_partition::{
-    Effects, Entry, EntryNumber, Outcome, PartitionState, apply,
-    effects::StateChange,
-};
+use stator_partition::{Effects, Entry, EntryNumber, Outcome, PartitionState, apply, effects::StateChange};
 
 const TERM: u64 = 4;
 

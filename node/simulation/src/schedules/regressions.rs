@@ -44,13 +44,17 @@ pub(super) fn full_queue(seed: u64) -> Played {
         // Now it has had its effect. From here on nothing is applied, and whatever comes waits.
         let is_added = stage.read(reign.leader, PK, WRITE_MAX).await == Some(before + 1);
         HOLDERS.into_iter().for_each(|node| stage.cluster.set_disk_speed(node, Duration::from_secs(20)));
-        let fillers: Vec<_> = (1..40).filter_map(|number| stage.begin_put(reign.leader, &stage.pk(number, true))).collect();
+        let fillers: Vec<_> =
+            (1..40).filter_map(|number| stage.begin_put(reign.leader, &stage.pk(number, true))).collect();
         stage.cluster.wires.watch(None);
         stage.cluster.wires.mend_all();
         let answer = stage.end(answer, 2 * NODE_WAIT).await;
         drop(fillers);
         let told_nothing = answer.filter(|answer| {
-            is_added && ["ProvisionedThroughputExceededException", "ThrottlingException"].iter().any(|name| says(answer, name))
+            is_added
+                && ["ProvisionedThroughputExceededException", "ThrottlingException"]
+                    .iter()
+                    .any(|name| says(answer, name))
         });
         played.note(told_nothing.map(|answer| format!("an addition had its effect and was answered {answer:?}")));
         played

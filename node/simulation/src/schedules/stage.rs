@@ -201,13 +201,15 @@ impl Stage {
 
     /// A write on condition that the item is there.
     pub async fn put_if_there(&self, through: NodeId, pk: &str, patience: Duration) -> Option<Answer> {
-        let body = json!({"TableName": Stage::TABLE, "Item": item(pk, 0), "ConditionExpression": "attribute_exists(pk)"});
+        let body =
+            json!({"TableName": Stage::TABLE, "Item": item(pk, 0), "ConditionExpression": "attribute_exists(pk)"});
         self.ask(through, Operation::PutItem, body, patience).await
     }
 
     /// A transaction that puts the number to all these keys.
     pub fn put_all(pks: &[&str], n: u32) -> Json {
-        let puts: Vec<Json> = pks.iter().map(|pk| json!({"Put": {"TableName": Stage::TABLE, "Item": item(pk, n)}})).collect();
+        let puts: Vec<Json> =
+            pks.iter().map(|pk| json!({"Put": {"TableName": Stage::TABLE, "Item": item(pk, n)}})).collect();
         json!({"TransactItems": puts})
     }
 
@@ -296,7 +298,9 @@ impl Stage {
             match self.read(former.leader, pk, READ_MAX).await {
                 Some(read) if read < written => {
                     let (former, next) = (former.leader, next.leader);
-                    return Some(Some(format!("node {former} answered {read}, node {next} had acknowledged {written}")));
+                    return Some(Some(format!(
+                        "node {former} answered {read}, node {next} had acknowledged {written}"
+                    )));
                 }
                 Some(_) => {}
                 // It is not sure of itself any more.
