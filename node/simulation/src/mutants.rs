@@ -73,9 +73,9 @@ pub fn hunt_for(mutant: Mutant) -> Hunt {
         Mutant::ReadOldWithoutLookingAgain => Hunt::Schedule(schedules::FORGOTTEN_COMMIT),
         Mutant::ReadOnFollower
         | Mutant::StrongAsEventual
-        | Mutant::ReadBeforeOwnTerm
         | Mutant::ReplyBeforeApplied
         | Mutant::LeaveIndexEntry => INDEXED,
+        Mutant::ReadBeforeOwnTerm => swarm(&["local-index"], 12, 43),
         Mutant::ForgetIds | Mutant::NewIdForEachAttempt | Mutant::AppliedApart => COUNTED,
         Mutant::SkipRowBetweenPages => swarm(&["set"], 12, 1),
         Mutant::EvaluateBeforeOwnTerm => swarm(&[], 12, 21),
@@ -83,8 +83,8 @@ pub fn hunt_for(mutant: Mutant) -> Hunt {
         Mutant::SnapshotWithoutTail => swarm(&[], 12, 41),
         Mutant::MoveCursorEarly | Mutant::TrimUnread => DELIVERED,
         Mutant::TakeDeliveryTwice => swarm(&["global-index"], 30, 1),
+        Mutant::ReadThroughIntent => swarm(&["bank", "transact-append"], 15, 10),
         Mutant::WriteThroughIntent
-        | Mutant::ReadThroughIntent
         | Mutant::TransactGetThroughIntent
         | Mutant::DecideTwice
         | Mutant::ForgetAborts
