@@ -5,7 +5,7 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/stator-target
 ARGS ?=
 
-.PHONY: run chaos test check test-rust test-mutants test-python packages fix fuzz release help
+.PHONY: run chaos test check test-rust test-mutants test-python test-clients packages fix fuzz release help
 
 run: packages ## One node on 127.0.0.1:8000 for development. ARGS="--listen 127.0.0.1:9000 --ephemeral" and the like are passed on.
 	cargo run --quiet -p stator -- dev $(ARGS)
@@ -15,7 +15,7 @@ chaos: packages ## Breaks three nodes for two minutes and judges what clients sa
 	$(CARGO_TARGET_DIR)/debug/stator-chaos run --workload register,counter --faults kill,kill-leader,cut,cut-leader --duration 2m \
 		--report chaos-report.html --history chaos-history.jsonl $(ARGS)
 
-test: packages check test-rust test-mutants test-python ## Everything that CI runs.
+test: packages check test-rust test-mutants test-python test-clients ## Everything that CI runs.
 
 check: ## Form: formatting, lints, documentation, licences.
 	cargo fmt --all --check
@@ -35,6 +35,11 @@ test-mutants: ## Has the product make one mistake after the other in the simulat
 test-python: ## boto3 and the AWS CLI against one node and three.
 	cargo build --workspace --bins --quiet
 	venv=$$(setup/python) && STATOR_BINARY=$(CARGO_TARGET_DIR)/debug/stator $$venv/bin/pytest -q tests/python
+
+test-clients: ## Other people's clients, unmodified, from PyPI and npm, against one node and three.
+	cargo build --workspace --bins --quiet
+	venv=$$(setup/python clients) && modules=$$(setup/node $$venv) && STATOR_BINARY=$(CARGO_TARGET_DIR)/debug/stator \
+		STATOR_NODE=$$venv/bin/node STATOR_NODE_MODULES=$$modules $$venv/bin/pytest -q tests/clients
 
 # A target directory of its own, as everything is instrumented; what was found stays there, too. Without sanitizer: none of
 # our code is unsafe, and the stable compiler will do.

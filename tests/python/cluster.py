@@ -113,6 +113,10 @@ class Cluster:
     def client(self, node=0, attempts_max=3, seconds_max=20, **credentials):
         return boto3.client("dynamodb", **self._settings(node, attempts_max, seconds_max, credentials))
 
+    def auto_scaling(self, node=0):
+        """Application Auto Scaling's client, of the same endpoint."""
+        return boto3.client("application-autoscaling", **self._settings(node, 1, 20, {}))
+
     def resource(self, node=0):
         return boto3.resource("dynamodb", **self._settings(node, 3, 20, {}))
 
@@ -134,18 +138,18 @@ class Cluster:
             node.kill()
 
 
-def one_node(folder):
+def one_node(folder, *more):
     """`stator dev`: any credentials."""
     (port,) = free_ports(1)
-    node = Node(["dev", "--ephemeral", "--listen", f"127.0.0.1:{port}"], port, folder / "node.log")
+    node = Node(["dev", "--ephemeral", "--listen", f"127.0.0.1:{port}", *more], port, folder / "node.log")
     return Cluster([node], "anything", "goes")
 
 
-def three_nodes(folder):
-    return started_nodes(folder, 3)
+def three_nodes(folder, *more):
+    return started_nodes(folder, 3, *more)
 
 
-def started_nodes(folder, count):
+def started_nodes(folder, count, *more):
     """`stator start` so many times, from the second on with `--join`: credentials required."""
     ports = free_ports(2 * count)
     nodes = []
@@ -153,7 +157,7 @@ def started_nodes(folder, count):
         data = folder / f"node-{number}"
         listening = ["--listen", f"127.0.0.1:{port}", "--peer-listen", f"127.0.0.1:{peer_port}"]
         joining = ["--join", f"127.0.0.1:{ports[count]}"] if number else []
-        arguments = ["start", "--data", str(data), "--memory", "512MiB", *listening, *joining]
+        arguments = ["start", "--data", str(data), "--memory", "512MiB", *listening, *joining, *more]
         nodes.append(Node(arguments, port, folder / f"node-{number}.log", data))
     return Cluster(nodes, ROOT_KEY, ROOT_SECRET)
 

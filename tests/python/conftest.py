@@ -4,29 +4,9 @@ import itertools
 
 import pytest
 
-import cluster as clusters
+from node_fixtures import cluster, one_node, three_nodes  # noqa: F401
 
 NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def one_node(tmp_path_factory):
-    cluster = clusters.start(clusters.one_node(tmp_path_factory.mktemp("one-node")))
-    yield cluster
-    cluster.kill()
-
-
-@pytest.fixture(scope="session")
-def three_nodes(tmp_path_factory):
-    cluster = clusters.start(clusters.three_nodes(tmp_path_factory.mktemp("three-nodes")))
-    yield cluster
-    cluster.kill()
-
-
-@pytest.fixture(scope="session", params=["one_node", "three_nodes"])
-def cluster(request):
-    """Every test that takes this runs against both."""
-    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")

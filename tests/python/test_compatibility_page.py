@@ -47,6 +47,20 @@ def test_every_parameter_of_every_operation_is_on_the_page():
     assert sum(len(parameters) for parameters in (works | missing).values()) == len(told), "parameters told twice"
 
 
+def test_every_parameter_of_streams_is_on_the_page():
+    service = Session().get_service_model("dynamodbstreams")
+    section = PAGE.read_text().split("\n## Streams\n")[1].split("\n## ")[0]
+    told = {
+        name: re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)
+        for name, table in re.findall(r"^\| Parameter of `(\w+)` \| State \|$(.*?)(?:^$|\Z)", section, flags=re.MULTILINE | re.DOTALL)
+    }
+    # The installed model may be older than the page.
+    for name in service.operation_names:
+        known = set(service.operation_model(name).input_shape.members)
+        assert known <= set(told[name]), name
+    assert set(told) == set(service.operation_names)
+
+
 @pytest.mark.parametrize("operation", sorted(model()))
 def test_the_page_says_which_operations_are_there(one_node, operation):
     works, _ = page()

@@ -124,7 +124,7 @@ def test_an_index_follows_its_table(client, indexed):
         table = client.describe_table(TableName=indexed)["Table"]
         return {shown["IndexName"]: shown["ItemCount"] for shown in table["GlobalSecondaryIndexes"]}
 
-    assert counts() == {"by-city": 1, "by-grade": 0, "by-both": 0}
+    wait_until(lambda: counts() == {"by-city": 1, "by-grade": 0, "by-both": 0}, what="the indexes' being counted")
     found = client.execute_statement(Statement=f'SELECT h FROM "{indexed}"."by-city" WHERE city = \'Paris\'')
     assert found["Items"] == [{"h": {"S": "a"}}]
 

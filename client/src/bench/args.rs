@@ -82,7 +82,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "PIDS")]
     pub pids: Vec<String>,
 
-    /// The tables are called PREFIX-items and PREFIX-collections; existing ones are replaced
+    /// The tables are called PREFIX-items, PREFIX-collections and the like; existing ones are replaced
     #[arg(long, value_name = "PREFIX", default_value = "stator-bench", value_parser = table_prefix)]
     pub table_prefix: String,
 

@@ -15,6 +15,8 @@ pub const COLLECTION_ITEMS: u64 = 100;
 pub const BATCH_ITEMS: u64 = 25;
 /// Items of a page of `scan`.
 pub const SCAN_ITEMS: u32 = 100;
+/// Items of a transaction.
+pub const TRANSACTION_ITEMS: usize = 3;
 
 /// One kind of load. `get`, `query`, `scan` and `batch-get` read eventually consistently, YCSB strongly consistently.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum, Serialize)]
@@ -30,10 +32,18 @@ pub enum Cell {
     Query,
     /// Scan of 100 items from any item on
     Scan,
+    /// Scan of 1 MB from any item on
+    ScanPage,
     /// BatchWriteItem of 25 items
     BatchWrite,
     /// BatchGetItem of 25 items
     BatchGet,
+    /// PutItem of any item of a table with five global indexes of all attributes
+    PutIndexed,
+    /// TransactWriteItems of three puts, in a table each, and so in three partitions
+    Transact,
+    /// TransactWriteItems of three puts in one collection, and so in one partition
+    TransactOne,
     /// 50 % reads, 50 % updates; few items are asked for often
     YcsbA,
     /// 95 % reads, 5 % updates
@@ -48,13 +58,18 @@ pub enum Cell {
     YcsbF,
 }
 
-/// The two tables of the bench.
+/// The tables of the bench.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Table {
     /// Partition key only.
     Items,
+    /// Two more of the same kind, for transactions.
+    Second,
+    Third,
     /// Partition key and sort key; collections of 100 items.
     Collections,
+    /// Partition key only, and global indexes.
+    Indexed,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,6 +91,7 @@ pub enum Found {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Call {
     Put {
+        table: Table,
         key: u64,
     },
     Update {
@@ -86,11 +102,14 @@ pub enum Call {
         read: Read,
         found: Found,
     },
+    /// `limit`: items; none, and the page is full at 1 MB.
     Scan {
         from: u64,
+        limit: Option<u32>,
     },
     /// Keys from `first` on.
     BatchWrite {
+        table: Table,
         first: u64,
         count: u64,
     },
@@ -106,6 +125,14 @@ pub enum Call {
     PutInCollection {
         collection: u64,
         sort: u64,
+    },
+    /// Of each table of items one.
+    Transact {
+        keys: [u64; TRANSACTION_ITEMS],
+    },
+    TransactInCollection {
+        collection: u64,
+        sorts: [u64; TRANSACTION_ITEMS],
     },
     /// Sort keys from `first` on.
     FillCollection {
@@ -130,8 +157,12 @@ impl Cell {
             Cell::StrongGet => "strong-get",
             Cell::Query => "query",
             Cell::Scan => "scan",
+            Cell::ScanPage => "scan-page",
             Cell::BatchWrite => "batch-write",
             Cell::BatchGet => "batch-get",
+            Cell::PutIndexed => "put-indexed",
+            Cell::Transact => "transact",
+            Cell::TransactOne => "transact-one",
             Cell::YcsbA => "ycsb-a",
             Cell::YcsbB => "ycsb-b",
             Cell::YcsbC => "ycsb-c",
@@ -141,16 +172,19 @@ impl Cell {
         }
     }
 
-    pub fn table(self) -> Table {
+    pub fn tables(self) -> &'static [Table] {
         match self {
-            Cell::Query | Cell::YcsbE => Table::Collections,
-            _ => Table::Items,
+            Cell::Query | Cell::YcsbE | Cell::TransactOne => &[Table::Collections],
+            Cell::Transact => &[Table::Items, Table::Second, Table::Third],
+            Cell::PutIndexed => &[Table::Indexed],
+            _ => &[Table::Items],
         }
     }
 
     /// Whether a store of keys and values can answer all of its calls.
     pub fn needs_only_keys_and_values(self) -> bool {
-        !matches!(self, Cell::Query | Cell::Scan | Cell::BatchWrite | Cell::BatchGet | Cell::YcsbE)
+        use Cell::{BatchGet, BatchWrite, PutIndexed, Query, Scan, ScanPage, YcsbE};
+        !matches!(self, Query | Scan | ScanPage | BatchWrite | BatchGet | PutIndexed | YcsbE)
     }
 }
 
@@ -184,16 +218,24 @@ impl Chooser {
         let batch = self.random.u64(..self.items - BATCH_ITEMS + 1);
         let get = |key, read| Call::Get { key, read, found: Found::Always };
         let first = match self.cell {
-            Cell::Put => Call::Put { key: any },
+            Cell::Put => Call::Put { table: Table::Items, key: any },
+            Cell::PutIndexed => Call::Put { table: Table::Indexed, key: any },
+            Cell::Transact => {
+                // Three that differ, for whoever keeps them in one place.
+                let third = self.items / TRANSACTION_ITEMS as u64;
+                Call::Transact { keys: [0, 1, 2].map(|number| (any + number * third) % self.items) }
+            }
+            Cell::TransactOne => {
+                let first = self.random.u64(..COLLECTION_ITEMS - TRANSACTION_ITEMS as u64 + 1);
+                Call::TransactInCollection { collection: self.collection(), sorts: [first, first + 1, first + 2] }
+            }
             Cell::Get => get(any, Read::Eventual),
             Cell::StrongGet => get(any, Read::Strong),
-            Cell::Scan => Call::Scan { from: any },
-            Cell::BatchWrite => Call::BatchWrite { first: batch, count: BATCH_ITEMS },
+            Cell::Scan => Call::Scan { from: any, limit: Some(SCAN_ITEMS) },
+            Cell::ScanPage => Call::Scan { from: any, limit: None },
+            Cell::BatchWrite => Call::BatchWrite { table: Table::Items, first: batch, count: BATCH_ITEMS },
             Cell::BatchGet => Call::BatchGet { first: batch, count: BATCH_ITEMS },
-            Cell::Query => {
-                let collection = self.random.u64(..self.items / COLLECTION_ITEMS);
-                Call::Query { collection, limit: COLLECTION_ITEMS, read: Read::Eventual }
-            }
+            Cell::Query => Call::Query { collection: self.collection(), limit: COLLECTION_ITEMS, read: Read::Eventual },
             Cell::YcsbA => self.read_or_update(50),
             Cell::YcsbB => self.read_or_update(95),
             Cell::YcsbC => get(self.popular(), Read::Strong),
@@ -201,11 +243,15 @@ impl Chooser {
             Cell::YcsbE => self.short_scan_or_insert(),
             Cell::YcsbF => {
                 let key = self.popular();
-                let then = (self.random.u64(..100) < 50).then_some(Call::Put { key });
+                let then = (self.random.u64(..100) < 50).then_some(Call::Put { table: Table::Items, key });
                 return Operation { first: get(key, Read::Strong), then };
             }
         };
         Operation { first, then: None }
+    }
+
+    fn collection(&mut self) -> u64 {
+        self.random.u64(..self.items / COLLECTION_ITEMS)
     }
 
     fn popular(&mut self) -> u64 {
@@ -222,7 +268,7 @@ impl Chooser {
 
     fn read_latest_or_insert(&mut self) -> Call {
         if self.random.u64(..100) >= 95 {
-            return Call::Put { key: self.next_insert.fetch_add(1, Ordering::Relaxed) };
+            return Call::Put { table: Table::Items, key: self.next_insert.fetch_add(1, Ordering::Relaxed) };
         }
         let newest = self.next_insert.load(Ordering::Relaxed).saturating_sub(1);
         Call::Get { key: newest.saturating_sub(self.popular()), read: Read::Strong, found: Found::Perhaps }
@@ -264,9 +310,16 @@ mod tests {
     fn check_bounds(call: Call) {
         let inserts_max = ITEMS + 20_000;
         match call {
-            Call::Put { key } | Call::Get { key, found: Found::Perhaps, .. } => assert!(key < inserts_max),
-            Call::Update { key } | Call::Get { key, .. } | Call::Scan { from: key } => assert!(key < ITEMS),
-            Call::BatchWrite { first, count } | Call::BatchGet { first, count } => assert!(first + count <= ITEMS),
+            Call::Put { key, .. } | Call::Get { key, found: Found::Perhaps, .. } => assert!(key < inserts_max),
+            Call::Update { key } | Call::Get { key, .. } | Call::Scan { from: key, .. } => assert!(key < ITEMS),
+            Call::BatchWrite { first, count, .. } | Call::BatchGet { first, count } => assert!(first + count <= ITEMS),
+            Call::Transact { keys: [one, two, three] } => {
+                assert!(one != two && one != three && two != three, "etcd takes each key once");
+                assert!(one.max(two).max(three) < ITEMS);
+            }
+            Call::TransactInCollection { collection, sorts } => {
+                assert!(collection < 10 && sorts.iter().all(|sort| *sort < COLLECTION_ITEMS));
+            }
             Call::Query { collection, limit, .. } => assert!(collection < 10 && (1..=100).contains(&limit)),
             Call::PutInCollection { collection, sort } => assert!(collection < 10 && sort >= COLLECTION_ITEMS),
             Call::FillCollection { .. } => panic!("only loading fills"),
@@ -282,6 +335,10 @@ mod tests {
             (Cell::StrongGet, "Get"),
             (Cell::Query, "Query"),
             (Cell::Scan, "Scan"),
+            (Cell::ScanPage, "Scan"),
+            (Cell::PutIndexed, "Put"),
+            (Cell::Transact, "Transact"),
+            (Cell::TransactOne, "TransactInCollection"),
             (Cell::BatchWrite, "BatchWrite"),
             (Cell::BatchGet, "BatchGet"),
             (Cell::YcsbC, "Get"),

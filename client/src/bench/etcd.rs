@@ -1,9 +1,9 @@
-//! etcd's v3 API, as far as a comparison needs it: `Put`, `Range` and `DeleteRange` of the service `etcdserverpb.KV`.
+//! etcd's v3 API, as far as a comparison needs it: `Put`, `Range`, `Txn` and `DeleteRange` of the service `etcdserverpb.KV`.
 //!
-//! Two messages of two fields are not worth a protobuf compiler; written by hand they also cost the generator less.
+//! A few messages of two fields are not worth a protobuf compiler; written by hand they also cost the generator less.
 
 use super::{
-    cell::{Call, Found, Read},
+    cell::{COLLECTION_ITEMS, Call, Found, Read, TRANSACTION_ITEMS},
     connection::Outgoing,
     request::{Payloads, Prepared},
 };
@@ -25,6 +25,9 @@ const KEY: u8 = 1;
 const VALUE: u8 = 2;
 const RANGE_END: u8 = 2;
 const SERIALIZABLE: u8 = 7;
+/// Of `TxnRequest` (success) and its `RequestOp` (request_put).
+const SUCCESS: u8 = 2;
+const REQUEST_PUT: u8 = 2;
 
 pub struct EtcdRequests {
     pub payloads: Payloads,
@@ -36,11 +39,8 @@ impl EtcdRequests {
     pub fn prepare(&mut self, call: Call, address: &Address) -> Result<Prepared<'static>, Error> {
         let mut message = BytesMut::with_capacity(self.item_bytes + 64);
         match call {
-            Call::Put { key } | Call::Update { key } => {
-                let key = key_of(key);
-                bytes_field(KEY, key.as_bytes(), &mut message);
-                let value = self.payloads.cut(self.item_bytes.saturating_sub(key.len()), &mut self.random);
-                bytes_field(VALUE, value.as_bytes(), &mut message);
+            Call::Put { key, .. } | Call::Update { key } => {
+                self.put(key, &mut message);
                 Ok(Prepared { request: grpc("Put", &message, address)?, reply_bytes: 0..=usize::MAX })
             }
             Call::Get { key, read, found } => {
@@ -51,8 +51,35 @@ impl EtcdRequests {
                 let least = if found == Found::Always { self.item_bytes } else { 0 };
                 Ok(Prepared { request: grpc("Range", &message, address)?, reply_bytes: least..=usize::MAX })
             }
+            Call::Transact { keys } => self.transaction(keys, message, address),
+            Call::TransactInCollection { collection, sorts } => {
+                self.transaction(sorts.map(|sort| collection * COLLECTION_ITEMS + sort), message, address)
+            }
             other => Err(Error::Arguments(format!("etcd has nothing like {other:?}"))),
         }
+    }
+
+    fn put(&mut self, key: u64, message: &mut BytesMut) {
+        let key = key_of(key);
+        bytes_field(KEY, key.as_bytes(), message);
+        let value = self.payloads.cut(self.item_bytes.saturating_sub(key.len()), &mut self.random);
+        bytes_field(VALUE, value.as_bytes(), message);
+    }
+
+    /// Puts all of them, under no condition.
+    fn transaction(
+        &mut self,
+        keys: [u64; TRANSACTION_ITEMS],
+        mut message: BytesMut,
+        address: &Address,
+    ) -> Result<Prepared<'static>, Error> {
+        for key in keys {
+            let (mut put, mut operation) = (BytesMut::new(), BytesMut::new());
+            self.put(key, &mut put);
+            bytes_field(REQUEST_PUT, &put, &mut operation);
+            bytes_field(SUCCESS, &operation, &mut message);
+        }
+        Ok(Prepared { request: grpc("Txn", &message, address)?, reply_bytes: 0..=usize::MAX })
     }
 
     /// Deletes all keys of the bench.
@@ -97,6 +124,7 @@ fn grpc(method: &str, message: &[u8], address: &Address) -> Result<Outgoing<'sta
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::cell::Table;
     use http_body_util::BodyExt;
 
     async fn bytes(call: Call) -> (String, Vec<u8>) {
@@ -111,12 +139,18 @@ mod tests {
     #[tokio::test]
     async fn messages_are_encoded_as_protobuf_says() {
         let key = b"stator-bench/user000000000007";
-        let (path, body) = bytes(Call::Put { key: 7 }).await;
+        let (path, body) = bytes(Call::Put { table: Table::Items, key: 7 }).await;
         assert_eq!(path, "/etcdserverpb.KV/Put");
         let (head, value) = body.split_at(5 + 2 + 29 + 3);
         assert_eq!(head[..5], [0, 0, 0, 1, 0x31], "{} bytes follow", 0x131);
         assert_eq!((&head[5..7], &head[7..36]), (&[0x0a, 29][..], &key[..]));
         assert_eq!((&head[36..], value.len()), (&[0x12, 0x8f, 0x02][..], 271));
+
+        let (path, transaction) = bytes(Call::Transact { keys: [7, 8, 9] }).await;
+        assert_eq!(path, "/etcdserverpb.KV/Txn");
+        let put = body.len() - 5;
+        assert_eq!(transaction.len(), 5 + 3 * (3 + 3 + put), "each put stands in an operation");
+        assert_eq!(transaction[5..13], [0x12, 0xb4, 0x02, 0x12, 0xb1, 0x02, 0x0a, 29]);
 
         let get = |read| Call::Get { key: 7, read, found: Found::Always };
         let (path, body) = bytes(get(Read::Strong)).await;

@@ -41,10 +41,10 @@ pub async fn load(peer: &Peer, table: Table, items: u64, connections: u64) -> Re
 /// The call with this number; `None` when all has been written.
 fn step(language: Language, table: Table, items: u64, number: u64) -> Option<Call> {
     match (language, table) {
-        (Language::Etcd, _) => (number < items).then_some(Call::Put { key: number }),
-        (Language::Dynamo, Table::Items) => {
+        (Language::Etcd, _) => (number < items).then_some(Call::Put { table, key: number }),
+        (Language::Dynamo, Table::Items | Table::Second | Table::Third | Table::Indexed) => {
             let first = number * BATCH_ITEMS;
-            (first < items).then(|| Call::BatchWrite { first, count: BATCH_ITEMS.min(items - first) })
+            (first < items).then(|| Call::BatchWrite { table, first, count: BATCH_ITEMS.min(items - first) })
         }
         (Language::Dynamo, Table::Collections) => {
             let batches = COLLECTION_ITEMS / BATCH_ITEMS;
@@ -77,7 +77,7 @@ mod tests {
         for items in [100, 101, 124, 125, 250] {
             let keys: Vec<u64> = calls(Language::Dynamo, Table::Items, items)
                 .flat_map(|call| match call {
-                    Call::BatchWrite { first, count } => first..first + count,
+                    Call::BatchWrite { first, count, .. } => first..first + count,
                     other => panic!("{other:?}"),
                 })
                 .collect();

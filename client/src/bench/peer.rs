@@ -2,7 +2,7 @@
 
 use super::{
     args::BenchArgs,
-    cell::Cell,
+    cell::{Cell, Table},
     connection::{Connection, Protocol},
     etcd::EtcdRequests,
     request::{DynamoRequests, Identity, Payloads, Requests, TableNames},
@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{Address, Endpoints, Error, REFRESH_INTERVAL};
 use fastrand::Rng;
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 /// The name of the one that the others are compared with.
 pub const SUBJECT: &str = "stator";
@@ -111,6 +114,15 @@ impl Peer {
     /// Whether it can be asked what the cell asks.
     pub fn answers(&self, cell: Cell) -> bool {
         self.language == Language::Dynamo || cell.needs_only_keys_and_values()
+    }
+
+    /// The tables that it needs for these cells. etcd has one place for all keys.
+    pub fn tables_for(&self, cells: &[Cell]) -> BTreeSet<Table> {
+        let cells = cells.iter().filter(|cell| self.answers(**cell));
+        match self.language {
+            Language::Dynamo => cells.flat_map(|cell| cell.tables()).copied().collect(),
+            Language::Etcd => cells.map(|_| Table::Items).collect(),
+        }
     }
 
     pub async fn connect(&self) -> Result<Connection, Error> {

@@ -1,7 +1,7 @@
 //! Turns calls into requests: JSON written by hand, signed as an SDK signs.
 
 use super::{
-    cell::{BATCH_ITEMS, Call, Found, Read, SCAN_ITEMS, Table},
+    cell::{BATCH_ITEMS, Call, Found, Read, TRANSACTION_ITEMS, Table},
     connection::Outgoing,
     etcd::EtcdRequests,
     signed::SignedRequests,
@@ -18,6 +18,10 @@ const ANY_LENGTH: RangeInclusive<usize> = 0..=usize::MAX;
 const ITEM_FRAME_BYTES: usize = 2 + 16 + 1;
 /// The name `sk` and the sort key.
 const SORT_KEY_BYTES: usize = 2 + 12;
+/// Attributes that are the hash keys of the global indexes. An item keeps its values when it is put again.
+pub const INDEX_KEYS: [&str; 5] = ["g1", "g2", "g3", "g4", "g5"];
+/// Name and value of one.
+const INDEX_KEY_BYTES: usize = 2 + 9;
 /// Smaller items are all frame.
 pub const ITEM_BYTES_MIN: usize = 64;
 pub const ITEM_BYTES_MAX: usize = 400 * 1024;
@@ -88,22 +92,35 @@ pub struct DynamoRequests {
     pub random: Rng,
 }
 
-/// The names of the bench's two tables at a peer.
+/// The names of the bench's tables at a peer.
 #[derive(Clone, Debug)]
 pub struct TableNames {
-    pub items: String,
-    pub collections: String,
+    items: String,
+    second: String,
+    third: String,
+    collections: String,
+    indexed: String,
 }
 
 impl TableNames {
     pub fn with_prefix(prefix: &str) -> TableNames {
-        TableNames { items: format!("{prefix}-items"), collections: format!("{prefix}-collections") }
+        let name = |suffix| format!("{prefix}-{suffix}");
+        TableNames {
+            items: name("items"),
+            second: name("second"),
+            third: name("third"),
+            collections: name("collections"),
+            indexed: name("indexed"),
+        }
     }
 
     pub fn of(&self, table: Table) -> &str {
         match table {
             Table::Items => &self.items,
+            Table::Second => &self.second,
+            Table::Third => &self.third,
             Table::Collections => &self.collections,
+            Table::Indexed => &self.indexed,
         }
     }
 }
@@ -117,14 +134,14 @@ impl DynamoRequests {
     fn json(&mut self, call: Call) -> (&'static str, String, RangeInclusive<usize>) {
         let found = self.item_bytes;
         match call {
-            Call::Put { key } => ("DynamoDB_20120810.PutItem", self.put(Table::Items, key, None), ANY_LENGTH),
+            Call::Put { table, key } => ("DynamoDB_20120810.PutItem", self.put(table, key, None), ANY_LENGTH),
             Call::PutInCollection { collection, sort } => {
                 ("DynamoDB_20120810.PutItem", self.put(Table::Collections, collection, Some(sort)), ANY_LENGTH)
             }
             Call::Update { key } => ("DynamoDB_20120810.UpdateItem", self.update(key), ANY_LENGTH),
-            Call::BatchWrite { first, count } => {
+            Call::BatchWrite { table, first, count } => {
                 let keys = (first..first + count).map(|key| (key, None));
-                ("DynamoDB_20120810.BatchWriteItem", self.batch(Table::Items, keys), ALL_WRITTEN)
+                ("DynamoDB_20120810.BatchWriteItem", self.batch(table, keys), ALL_WRITTEN)
             }
             Call::FillCollection { collection, first, count } => {
                 let keys = (first..first + count).map(|sort| (collection, Some(sort)));
@@ -134,7 +151,15 @@ impl DynamoRequests {
                 let least = if expected == Found::Always { found } else { 0 };
                 ("DynamoDB_20120810.GetItem", self.get(key, read), least..=usize::MAX)
             }
-            Call::Scan { from } => ("DynamoDB_20120810.Scan", self.scan(from), ANY_LENGTH),
+            Call::Scan { from, limit } => ("DynamoDB_20120810.Scan", self.scan(from, limit), ANY_LENGTH),
+            Call::Transact { keys: [one, two, three] } => {
+                let puts = [(Table::Items, one, None), (Table::Second, two, None), (Table::Third, three, None)];
+                ("DynamoDB_20120810.TransactWriteItems", self.transaction(puts), ANY_LENGTH)
+            }
+            Call::TransactInCollection { collection, sorts } => {
+                let puts = sorts.map(|sort| (Table::Collections, collection, Some(sort)));
+                ("DynamoDB_20120810.TransactWriteItems", self.transaction(puts), ANY_LENGTH)
+            }
             Call::Query { collection, limit, read } => {
                 let least = found * limit as usize;
                 ("DynamoDB_20120810.Query", self.query(collection, limit, read), least..=usize::MAX)
@@ -151,10 +176,11 @@ impl DynamoRequests {
         format!(r#"{{"TableName":"{table}","Key":{{"pk":{{"S":"user{key:012}"}}}},"ConsistentRead":{strong}}}"#)
     }
 
-    fn scan(&self, from: u64) -> String {
+    fn scan(&self, from: u64, limit: Option<u32>) -> String {
         let table = &self.tables.items;
         let start = format!(r#"{{"pk":{{"S":"user{from:012}"}}}}"#);
-        format!(r#"{{"TableName":"{table}","Limit":{SCAN_ITEMS},"ExclusiveStartKey":{start}}}"#)
+        let limit = limit.map_or(String::new(), |items| format!(r#""Limit":{items},"#));
+        format!(r#"{{"TableName":"{table}",{limit}"ExclusiveStartKey":{start}}}"#)
     }
 
     fn query(&self, collection: u64, limit: u64, read: Read) -> String {
@@ -177,9 +203,26 @@ impl DynamoRequests {
 
     fn put(&mut self, table: Table, key: u64, sort: Option<u64>) -> String {
         let mut out = String::with_capacity(self.item_bytes + 256);
-        push(&mut out, format_args!(r#"{{"TableName":"{}","Item":"#, self.tables.of(table)));
-        self.item(key, sort, &mut out);
+        self.put_into(table, key, sort, &mut out);
+        out
+    }
+
+    fn put_into(&mut self, table: Table, key: u64, sort: Option<u64>, out: &mut String) {
+        push(out, format_args!(r#"{{"TableName":"{}","Item":"#, self.tables.of(table)));
+        self.item(table, key, sort, out);
         out.push('}');
+    }
+
+    fn transaction(&mut self, puts: [(Table, u64, Option<u64>); TRANSACTION_ITEMS]) -> String {
+        let mut out = String::with_capacity(TRANSACTION_ITEMS * (self.item_bytes + 256));
+        let mut before = r#"{"TransactItems":[{"Put":"#;
+        for (table, key, sort) in puts {
+            out.push_str(before);
+            self.put_into(table, key, sort, &mut out);
+            out.push('}');
+            before = r#",{"Put":"#;
+        }
+        out.push_str("]}");
         out
     }
 
@@ -196,7 +239,7 @@ impl DynamoRequests {
         push(&mut out, format_args!(r#"{{"RequestItems":{{"{}":["#, self.tables.of(table)));
         for (position, (key, sort)) in keys.enumerate() {
             out.push_str(if position == 0 { r#"{"PutRequest":{"Item":"# } else { r#",{"PutRequest":{"Item":"# });
-            self.item(key, sort, &mut out);
+            self.item(table, key, sort, &mut out);
             out.push_str("}}");
         }
         out.push_str("]}}");
@@ -204,13 +247,20 @@ impl DynamoRequests {
     }
 
     /// An item of exactly `item_bytes`, as DynamoDB counts them.
-    fn item(&mut self, key: u64, sort: Option<u64>, out: &mut String) {
-        let frame = ITEM_FRAME_BYTES + sort.map_or(0, |_| SORT_KEY_BYTES);
+    fn item(&mut self, table: Table, key: u64, sort: Option<u64>, out: &mut String) {
+        let indexed = if table == Table::Indexed { INDEX_KEYS.len() * INDEX_KEY_BYTES } else { 0 };
+        let frame = ITEM_FRAME_BYTES + sort.map_or(0, |_| SORT_KEY_BYTES) + indexed;
         push(out, format_args!(r#"{{"pk":{{"S":"user{key:012}"}},"#));
         if let Some(sort) = sort {
             push(out, format_args!(r#""sk":{{"S":"{sort:012}"}},"#));
         }
-        let payload = self.payloads.cut(self.item_bytes - frame, &mut self.random);
+        if table == Table::Indexed {
+            for (name, spread) in INDEX_KEYS.iter().zip([1, 7, 11, 13, 17]) {
+                let group = key.wrapping_mul(spread) % 1_000;
+                push(out, format_args!(r#""{name}":{{"S":"group{group:04}"}},"#));
+            }
+        }
+        let payload = self.payloads.cut(self.item_bytes.saturating_sub(frame), &mut self.random);
         push(out, format_args!(r#""v":{{"S":"{payload}"}}}}"#));
     }
 }

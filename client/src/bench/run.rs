@@ -2,7 +2,7 @@
 
 use super::{
     args::BenchArgs,
-    cell::{Chooser, Table},
+    cell::Chooser,
     cpu,
     load::load,
     pace::{Pace, Schedule},
@@ -15,7 +15,6 @@ use super::{
 use crate::Error;
 use parking_lot::Mutex;
 use std::{
-    collections::BTreeSet,
     io::{IsTerminal, Write, stderr},
     process::ExitCode,
     sync::Arc,
@@ -51,10 +50,9 @@ pub(super) fn measure_all(args: &BenchArgs) -> Result<Report, Error> {
         .build()
         .map_err(Error::machine("start a runtime"))?;
     let peers = control.block_on(Peer::all(args))?;
-    let tables: BTreeSet<Table> = args.cells.iter().map(|cell| cell.table()).collect();
-    let mut result = control.block_on(prepare(args, &peers, &tables)).and_then(|()| rounds(args, &peers));
+    let mut result = control.block_on(prepare(args, &peers)).and_then(|()| rounds(args, &peers));
     if !args.keep {
-        let removed = control.block_on(remove(&peers, &tables));
+        let removed = control.block_on(remove(args, &peers));
         result = result.and_then(|measurements| removed.map(|()| measurements));
     }
     let measurements = result?;
@@ -75,12 +73,9 @@ pub(super) fn measure_all(args: &BenchArgs) -> Result<Report, Error> {
     Ok(report)
 }
 
-async fn prepare(args: &BenchArgs, peers: &[Peer], tables: &BTreeSet<Table>) -> Result<(), Error> {
+async fn prepare(args: &BenchArgs, peers: &[Peer]) -> Result<(), Error> {
     for peer in peers {
-        for &table in tables {
-            if !args.cells.iter().any(|&cell| cell.table() == table && peer.answers(cell)) {
-                continue;
-            }
+        for table in peer.tables_for(&args.cells) {
             tell(&format!("loading {} items of {} bytes into {}", args.items, args.item_bytes, peer.name));
             tables::create(peer, table).await?;
             load(peer, table, args.items, args.connections).await?;
@@ -89,9 +84,9 @@ async fn prepare(args: &BenchArgs, peers: &[Peer], tables: &BTreeSet<Table>) -> 
     Ok(())
 }
 
-async fn remove(peers: &[Peer], tables: &BTreeSet<Table>) -> Result<(), Error> {
+async fn remove(args: &BenchArgs, peers: &[Peer]) -> Result<(), Error> {
     for peer in peers {
-        for &table in tables {
+        for table in peer.tables_for(&args.cells) {
             tables::delete(peer, table).await?;
         }
     }

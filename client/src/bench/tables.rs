@@ -5,6 +5,7 @@ use super::{
     connection::{Outgoing, Reply},
     etcd::EtcdRequests,
     peer::{Language, Peer},
+    request::INDEX_KEYS,
     signed::SignedRequests,
     worker::now_ms,
 };
@@ -25,20 +26,37 @@ pub async fn create(peer: &Peer, table: Table) -> Result<(), Error> {
     delete(peer, table).await?;
     let name = peer.tables.of(table);
     let keys: &[(&str, &str)] = match table {
-        Table::Items => &[("pk", "HASH")],
+        Table::Items | Table::Second | Table::Third | Table::Indexed => &[("pk", "HASH")],
         Table::Collections => &[("pk", "HASH"), ("sk", "RANGE")],
     };
+    let index_keys: &[&str] = if table == Table::Indexed { &INDEX_KEYS } else { &[] };
     let schema: Vec<Value> = keys.iter().map(|(key, kind)| json!({ "AttributeName": key, "KeyType": kind })).collect();
-    let definitions: Vec<Value> =
-        keys.iter().map(|(key, _)| json!({ "AttributeName": key, "AttributeType": "S" })).collect();
-    let body = json!({
+    let definitions: Vec<Value> = keys
+        .iter()
+        .map(|(key, _)| key)
+        .chain(index_keys)
+        .map(|key| json!({ "AttributeName": key, "AttributeType": "S" }))
+        .collect();
+    let mut body = json!({
         "TableName": name,
         "KeySchema": schema,
         "AttributeDefinitions": definitions,
         "BillingMode": "PAY_PER_REQUEST",
     });
+    if !index_keys.is_empty() {
+        body["GlobalSecondaryIndexes"] = index_keys.iter().map(|key| index(key)).collect();
+    }
     ask(peer, "DynamoDB_20120810.CreateTable", body).await?.expected("CreateTable")?;
     wait(peer, name, Some("ACTIVE")).await
+}
+
+/// A global index by this attribute, with all others.
+fn index(key: &str) -> Value {
+    json!({
+        "IndexName": format!("by-{key}"),
+        "KeySchema": [{ "AttributeName": key, "KeyType": "HASH" }],
+        "Projection": { "ProjectionType": "ALL" },
+    })
 }
 
 /// Removes the table if it is there, and waits until it is gone.

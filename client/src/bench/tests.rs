@@ -2,7 +2,7 @@
 
 use super::{
     BenchArgs, Cell,
-    cell::{Call, Found, Read},
+    cell::{Call, Found, Read, Table},
     connection::Outgoing,
     peer::Peer,
     report::Report,
@@ -123,7 +123,9 @@ async fn every_cell_is_answered_signed_and_counted() {
     }
     let seen = seen.lock();
     assert!(seen.tables.is_empty(), "the tables were removed");
-    for operation in ["PutItem", "GetItem", "UpdateItem", "Query", "Scan", "BatchWriteItem", "BatchGetItem"] {
+    for operation in
+        ["PutItem", "GetItem", "UpdateItem", "Query", "Scan", "BatchWriteItem", "BatchGetItem", "TransactWriteItems"]
+    {
         assert!(seen.operations.contains_key(operation), "{operation} was never asked for");
     }
 }
@@ -216,9 +218,12 @@ async fn items_have_the_size_that_was_asked_for() {
     let address = peers[0].endpoints.next();
     let mut prepare = |call| request(requests.prepare(call, &address, now_ms()).expect("a good address").request);
     for (call, count, pointer) in [
-        (Call::Put { key: 7 }, 1, "/Item"),
+        (Call::Put { table: Table::Items, key: 7 }, 1, "/Item"),
+        (Call::Put { table: Table::Indexed, key: 7 }, 1, "/Item"),
+        (Call::Transact { keys: [1, 2, 3] }, 1, "/TransactItems/2/Put/Item"),
+        (Call::TransactInCollection { collection: 1, sorts: [1, 2, 3] }, 1, "/TransactItems/2/Put/Item"),
         (Call::PutInCollection { collection: 1, sort: 2 }, 1, "/Item"),
-        (Call::BatchWrite { first: 3, count: 25 }, 25, "/RequestItems/stator-bench-items"),
+        (Call::BatchWrite { table: Table::Items, first: 3, count: 25 }, 25, "/RequestItems/stator-bench-items"),
         (Call::FillCollection { collection: 1, first: 0, count: 25 }, 25, "/RequestItems/stator-bench-collections"),
     ] {
         let body: Value = serde_json::from_slice(prepare(call).body()).expect("JSON");

@@ -29,5 +29,6 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod sdk;
+mod streams;
 pub mod timeline;
 pub mod verdict;

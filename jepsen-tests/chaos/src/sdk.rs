@@ -1,6 +1,7 @@
 //! The workloads' client over the AWS SDK for Rust: each attempt goes to the next node that is taken to live, and none is
 //! repeated by itself.
 
+use crate::streams::Instead;
 use aws_sdk_dynamodb::{
     config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
@@ -8,13 +9,16 @@ use aws_sdk_dynamodb::{
         AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, CreateGlobalSecondaryIndexAction, Delete,
         DeleteGlobalSecondaryIndexAction, Get, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, KeySchemaElement,
         KeyType, LocalSecondaryIndex, Projection, ProjectionType, Put, ReturnValue, ScalarAttributeType,
-        TableDescription, TransactGetItem, TransactWriteItem, Update,
+        StreamSpecification, StreamViewType, TableDescription, TransactGetItem, TransactWriteItem, Update,
     },
 };
 use stator_client::{Endpoints, sdk::Spread};
-use stator_workloads::client::{
-    ADDED_INDEX, Answer, BoxFuture, Client, Consistency, Expression, Failure, GLOBAL_INDEX, Item, LOCAL_INDEX,
-    Operation, Outcome, PageOf, Shape, TableStatus, TransactItem, Value,
+use stator_workloads::{
+    client::{
+        ADDED_INDEX, Answer, BoxFuture, Client, Consistency, Expression, Failure, GLOBAL_INDEX, Item, LOCAL_INDEX,
+        Operation, Outcome, PageOf, Shape, TableStatus, TransactItem, Value,
+    },
+    stream_wire,
 };
 use std::{collections::HashMap, error::Error as StdError, fmt::Debug, time::Duration};
 
@@ -139,10 +143,27 @@ impl SdkClient {
                     self.client.update_table().table_name(table).global_secondary_index_updates(update.build());
                 of_index(answered(request.send().await, |reply| status(reply.table_description)))
             }
+            Operation::StreamOf { .. }
+            | Operation::Shards { .. }
+            | Operation::ShardIterator { .. }
+            | Operation::Records { .. } => self.of_stream(&operation).await,
             Operation::DeleteTable { table } => {
                 let reply = self.client.delete_table().table_name(table).send().await;
                 answered(reply, |reply| status(reply.table_description))
             }
+        }
+    }
+
+    async fn of_stream(&self, operation: &Operation) -> Outcome {
+        let (target, body) = stream_wire::request(operation).expect("these are the operations on streams");
+        let instead = Instead::of(target, &body);
+        let request = self.client.list_tables().customize().interceptor(instead.clone());
+        match answered(request.send().await, |_| {
+            let reply = instead.reply().ok_or("a reply that is no JSON")?;
+            stream_wire::answer(operation, &reply).ok_or_else(|| format!("{operation:?}: {reply}"))
+        }) {
+            Err(Failure::Absurd(said)) if is_gone(&said) => Ok(Answer::RecordsGone),
+            outcome => outcome,
         }
     }
 
@@ -176,7 +197,12 @@ impl SdkClient {
         let mut request = request
             .key_schema(key_element("pk", KeyType::Hash))
             .attribute_definitions(attribute("pk", ScalarAttributeType::S));
-        if shape != Shape::Hash {
+        if shape == Shape::Streamed {
+            let view = StreamViewType::NewAndOldImages;
+            let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(view);
+            request = request.stream_specification(stream.build().expect("whether it is enabled is there"));
+        }
+        if !matches!(shape, Shape::Hash | Shape::Streamed) {
             request = request
                 .key_schema(key_element("sk", KeyType::Range))
                 .attribute_definitions(attribute("sk", ScalarAttributeType::N));
@@ -295,6 +321,10 @@ fn failed<E: ProvideErrorMetadata + StdError + Debug + Send + Sync + 'static>(er
         _ if service.raw().status().as_u16() < 500 => Err(Failure::Absurd(said)),
         _ => Err(Failure::Unknown(said)),
     }
+}
+
+fn is_gone(said: &str) -> bool {
+    said.starts_with("ExpiredIteratorException") || said.starts_with("TrimmedDataAccessException")
 }
 
 /// An index on its way, or one that is there already, is no news of the table.

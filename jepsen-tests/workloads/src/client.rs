@@ -78,6 +78,8 @@ pub enum Shape {
     LocallyIndexed,
     /// Keys as before, with the global index [`GLOBAL_INDEX`] on `grade` and `sk`, which has all attributes.
     GloballyIndexed,
+    /// Partition key `pk`; with a stream of new and old images.
+    Streamed,
 }
 
 /// The local index of [`Shape::LocallyIndexed`].
@@ -202,6 +204,47 @@ pub enum Operation {
     DropIndex {
         table: String,
     },
+    /// The ARN of a table's stream, by DescribeTable.
+    StreamOf {
+        table: String,
+    },
+    /// A page of DescribeStream, behind a shard.
+    Shards {
+        stream: String,
+        after: Option<String>,
+    },
+    /// GetShardIterator: behind a sequence number, or TRIM_HORIZON.
+    ShardIterator {
+        stream: String,
+        shard: String,
+        after: Option<String>,
+    },
+    /// GetRecords.
+    Records {
+        iterator: String,
+        limit: u32,
+    },
+}
+
+/// A shard as DescribeStream shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Shard {
+    pub id: String,
+    pub parent: Option<String>,
+    pub starting: String,
+    /// `None`: it is open.
+    pub ending: Option<String>,
+}
+
+/// A record of a stream.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Record {
+    pub sequence: String,
+    /// `eventName`.
+    pub kind: String,
+    pub keys: Item,
+    pub old: Option<Item>,
+    pub new: Option<Item>,
 }
 
 impl Operation {
@@ -213,6 +256,10 @@ impl Operation {
                 | Operation::Page { .. }
                 | Operation::TransactGet { .. }
                 | Operation::DescribeTable { .. }
+                | Operation::StreamOf { .. }
+                | Operation::Shards { .. }
+                | Operation::ShardIterator { .. }
+                | Operation::Records { .. }
         )
     }
 
@@ -230,7 +277,10 @@ impl Operation {
             | Operation::DescribeTable { table }
             | Operation::DeleteTable { table }
             | Operation::AddIndex { table }
-            | Operation::DropIndex { table } => table,
+            | Operation::DropIndex { table }
+            | Operation::StreamOf { table } => table,
+            // They name a stream, which names its table.
+            Operation::Shards { .. } | Operation::ShardIterator { .. } | Operation::Records { .. } => "",
         }
     }
 }
@@ -272,6 +322,21 @@ pub enum Answer {
     TableInUse,
     /// The index is not there, or not yet to be read.
     NoSuchIndex,
+    /// A `StreamOf`.
+    Stream(Option<String>),
+    Shards {
+        shards: Vec<Shard>,
+        /// `LastEvaluatedShardId`.
+        next: Option<String>,
+    },
+    Iterator(String),
+    Records {
+        records: Vec<Record>,
+        /// `NextShardIterator`.
+        next: Option<String>,
+    },
+    /// `ExpiredIteratorException` and `TrimmedDataAccessException`.
+    RecordsGone,
 }
 
 /// How an operation failed, with what was heard.

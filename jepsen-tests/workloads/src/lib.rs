@@ -16,6 +16,8 @@ pub mod local_index;
 pub mod registers;
 pub mod set;
 pub mod sign_up;
+pub mod stream;
+pub mod stream_wire;
 pub mod tables;
 #[cfg(test)]
 mod testing;
@@ -23,15 +25,15 @@ pub mod transact_append;
 pub mod workload;
 
 pub use client::{
-    Answer, BoxFuture, Client, Consistency, Expression, Failure, Item, Operation, Outcome, PageOf, Shape, TransactItem,
-    Value,
+    Answer, BoxFuture, Client, Consistency, Expression, Failure, Item, Operation, Outcome, PageOf, Record, Shape,
+    Shard, TransactItem, Value,
 };
 pub use history::{Counts, Event, History, Line};
 pub use judging::judge;
 pub use workload::{Judgement, Session, Surroundings, Violation, Workload, make_tables};
 
 /// Names of all workloads.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "register",
     "counter",
     "append",
@@ -43,6 +45,7 @@ pub const NAMES: [&str; 11] = [
     "bank",
     "transact-append",
     "global-index",
+    "stream",
 ];
 
 /// A workload by its name. Its tables' names begin with `prefix`, so that several runs can share an endpoint.
@@ -57,6 +60,7 @@ pub fn by_name(name: &str, prefix: &str) -> Option<Box<dyn Workload>> {
         "local-index" => Box::new(local_index::LocalIndexes::new(table)),
         "tables" => Box::new(tables::Tables::new(table)),
         "global-index" => Box::new(global_index::GlobalIndexes::new(table)),
+        "stream" => Box::new(stream::Streams::new(table)),
         "eventual" => Box::new(eventual::Eventual::new(table)),
         "bank" => Box::new(bank::Bank::new(&table)),
         "transact-append" => Box::new(transact_append::TransactAppends::new(&table)),

@@ -38,6 +38,7 @@ pub struct Blueprint {
     pub storage: stator_storage::Settings,
     pub partitions: Option<u64>,
     pub tables_max: Option<u64>,
+    pub throttling: stator_replica::Throttling,
     pub authentication: Authentication,
     pub tls: Option<TlsSettings>,
 }
@@ -138,6 +139,7 @@ async fn start(blueprint: Blueprint) -> Result<Running, ServerError> {
     let mut settings = AllSettings::default();
     settings.cluster.partitions_of_new_table = blueprint.partitions;
     settings.cluster.tables_max = blueprint.tables_max;
+    settings.replica.throttling = blueprint.throttling;
     let parts = NodeParts {
         node: standing.member.node(),
         start: standing.node_start(addresses, blueprint.zone.clone()),

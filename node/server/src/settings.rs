@@ -124,6 +124,8 @@ pub struct DevSettings {
     #[arg(long, env = "STATOR_MEMORY", default_value = "256MiB", value_name = "SIZE")]
     pub memory: Size,
     #[command(flatten)]
+    pub capacity: Capacity,
+    #[command(flatten)]
     pub place: Place,
     #[command(flatten)]
     pub logs: Logs,
@@ -189,11 +191,21 @@ pub struct StartSettings {
     )]
     pub zone: String,
     #[command(flatten)]
+    pub capacity: Capacity,
+    #[command(flatten)]
     pub place: Place,
     #[command(flatten)]
     pub logs: Logs,
     #[command(flatten)]
     pub source: Source,
+}
+
+/// How tables are held to their capacity.
+#[derive(Args, Debug)]
+pub struct Capacity {
+    /// Whether requests beyond a table's capacity are throttled as DynamoDB does, or only counted; give all nodes the same
+    #[arg(long, env = "STATOR_THROTTLING", default_value = "count", help_heading = "Capacity")]
+    pub throttling: Throttling,
 }
 
 /// What stands in ARNs. Fixed at a cluster's first start.
@@ -228,6 +240,21 @@ pub struct Source {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+pub enum Throttling {
+    Enforce,
+    Count,
+}
+
+impl From<Throttling> for stator_replica::Throttling {
+    fn from(throttling: Throttling) -> stator_replica::Throttling {
+        match throttling {
+            Throttling::Enforce => stator_replica::Throttling::Enforce,
+            Throttling::Count => stator_replica::Throttling::Count,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]

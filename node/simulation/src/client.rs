@@ -91,7 +91,6 @@ impl Surroundings for World {
 
 /// Makes a table and waits until it is active.
 pub async fn create_table(cluster: &Cluster, through: NodeId, name: &str) -> Result<TableId, String> {
-    let node = cluster.node(through).ok_or("the node is down")?;
     let table = TableSpec {
         name: name.to_owned(),
         key: KeySchema { hash: KeyAttribute { name: "pk".to_owned(), key_type: KeyType::String }, range: None },
@@ -103,9 +102,17 @@ pub async fn create_table(cluster: &Cluster, through: NodeId, name: &str) -> Res
         deletion_protection: false,
         sse: None,
         tags: BTreeMap::new(),
+        stream: None,
     };
-    let change =
-        Change::CreateTable { table: Box::new(table), partitions: Some(2), tables_max: None, avoid: Vec::new() };
+    create(cluster, through, table, 2).await
+}
+
+/// The same of any table, with so many partitions.
+pub async fn create(cluster: &Cluster, through: NodeId, table: TableSpec, partitions: u64) -> Result<TableId, String> {
+    let node = cluster.node(through).ok_or("the node is down")?;
+    let name = &table.name.clone();
+    let partitions = Some(partitions);
+    let change = Change::CreateTable { table: Box::new(table), partitions, tables_max: None, avoid: Vec::new() };
     let deadline = node.deadline(Duration::from_secs(30));
     node.change(change, deadline).await.map_err(|error| error.to_string())?;
     let active = node

@@ -15,6 +15,7 @@ pub mod schedules;
 pub mod shrink;
 pub mod swarm;
 pub mod tasks;
+pub mod throttling;
 mod trace_hash;
 pub mod wire;
 pub mod world;

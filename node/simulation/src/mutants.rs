@@ -6,7 +6,8 @@
 use crate::{
     faults::Kind,
     run::{RunSettings, run},
-    schedules::{self, Schedule},
+    schedules::{self, Played, Schedule},
+    throttling,
 };
 use stator_mutants::Mutant;
 use std::{ops::Range, time::Duration};
@@ -56,6 +57,12 @@ const COUNTED: Hunt = swarm(&["counter"], 12, 1);
 const DELIVERED: Hunt = swarm(&["global-index"], 15, 1);
 const TRANSACTED: Hunt = swarm(&["bank", "transact-append"], 15, 1);
 
+/// No workload of the swarm asks for more than a table's capacity.
+const THROTTLED: Hunt = Hunt::Schedule(Schedule {
+    name: "throttling",
+    play: |seed| Played { moments: 1, broken: throttling::violations(seed) },
+});
+
 /// The hunt for a mistake.
 pub fn hunt_for(mutant: Mutant) -> Hunt {
     match mutant {
@@ -71,10 +78,9 @@ pub fn hunt_for(mutant: Mutant) -> Hunt {
         Mutant::SkipTermGuard => Hunt::Schedule(schedules::OTHER_TERM),
         Mutant::SkipPredecessorCheck => Hunt::Schedule(schedules::LOST_PREDECESSOR),
         Mutant::ReadOldWithoutLookingAgain => Hunt::Schedule(schedules::FORGOTTEN_COMMIT),
-        Mutant::ReadOnFollower
-        | Mutant::StrongAsEventual
-        | Mutant::ReplyBeforeApplied
-        | Mutant::LeaveIndexEntry => INDEXED,
+        Mutant::ReadOnFollower | Mutant::StrongAsEventual | Mutant::ReplyBeforeApplied | Mutant::LeaveIndexEntry => {
+            INDEXED
+        }
         Mutant::ReadBeforeOwnTerm => swarm(&["local-index"], 12, 43),
         Mutant::ForgetIds | Mutant::NewIdForEachAttempt | Mutant::AppliedApart => COUNTED,
         Mutant::SkipRowBetweenPages => swarm(&["set"], 12, 1),
@@ -83,6 +89,10 @@ pub fn hunt_for(mutant: Mutant) -> Hunt {
         Mutant::SnapshotWithoutTail => swarm(&[], 12, 41),
         Mutant::MoveCursorEarly | Mutant::TrimUnread => DELIVERED,
         Mutant::TakeDeliveryTwice => swarm(&["global-index"], 30, 1),
+        Mutant::ThrottleTooLate | Mutant::LendAndKeep => THROTTLED,
+        Mutant::SkipChangeRecord | Mutant::ChangeRecordOutsideBatch | Mutant::ChildBeforeParentClosed => {
+            swarm(&["stream"], 15, 1)
+        }
         Mutant::ReadThroughIntent => swarm(&["bank", "transact-append"], 15, 10),
         Mutant::WriteThroughIntent
         | Mutant::TransactGetThroughIntent

@@ -5,6 +5,7 @@ use stator_api::Operation as Api;
 use stator_workloads::{
     Answer, Consistency, Expression, Item, Operation, Outcome, PageOf, Shape, TransactItem, Value,
     client::{ADDED_INDEX, Failure, GLOBAL_INDEX, LOCAL_INDEX, TableStatus},
+    stream_wire::{self, read_item, read_optional},
 };
 
 /// The request that carries an operation out.
@@ -66,6 +67,13 @@ pub fn request(operation: &Operation) -> (Api, Vec<u8>) {
         Operation::DropIndex { table } => {
             let delete = json!({"Delete": {"IndexName": ADDED_INDEX}});
             (Api::UpdateTable, json!({"TableName": table, "GlobalSecondaryIndexUpdates": [delete]}))
+        }
+        Operation::StreamOf { .. }
+        | Operation::Shards { .. }
+        | Operation::ShardIterator { .. }
+        | Operation::Records { .. } => {
+            let (target, body) = stream_wire::request(operation).expect("these are the operations on streams");
+            (Api::from_target(target).expect("the server has them"), body)
         }
     };
     (api, body.to_string().into_bytes())
@@ -136,7 +144,7 @@ fn key(name: &str, kind: &str) -> Json {
 
 fn create_table(table: &str, shape: Shape) -> Json {
     let (mut attributes, mut keys) = (vec![attribute("pk", "S")], vec![key("pk", "HASH")]);
-    if shape != Shape::Hash {
+    if !matches!(shape, Shape::Hash | Shape::Streamed) {
         attributes.push(attribute("sk", "N"));
         keys.push(key("sk", "RANGE"));
     }
@@ -156,6 +164,9 @@ fn create_table(table: &str, shape: Shape) -> Json {
             "KeySchema": [key("grade", "HASH"), key("sk", "RANGE")],
             "Projection": {"ProjectionType": "ALL"},
         }]);
+    }
+    if shape == Shape::Streamed {
+        body["StreamSpecification"] = json!({"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"});
     }
     body["AttributeDefinitions"] = json!(attributes);
     body
@@ -204,6 +215,7 @@ pub fn outcome(operation: &Operation, status: u16, body: &[u8]) -> Outcome {
         {
             Ok(Answer::NoSuchIndex)
         }
+        "ExpiredIteratorException" | "TrimmedDataAccessException" => Ok(Answer::RecordsGone),
         "ConditionalCheckFailedException" => Ok(Answer::ConditionFailed),
         "TransactionCanceledException" => {
             cancelled(&reply).map(Answer::Cancelled).ok_or_else(|| Failure::Absurd(format!("{operation:?}: {reply}")))
@@ -226,22 +238,26 @@ fn cancelled(reply: &Json) -> Option<Vec<String>> {
 
 fn answer(operation: &Operation, reply: &Json) -> Option<Answer> {
     Some(match operation {
-        Operation::Get { .. } => Answer::Item(optional(&reply["Item"])?),
+        Operation::Get { .. } => Answer::Item(read_optional(&reply["Item"])?),
         Operation::Put { .. } | Operation::Delete { .. } | Operation::TransactWrite { .. } => Answer::Written(None),
         Operation::TransactGet { .. } => {
             let responses = reply["Responses"].as_array()?;
-            Answer::Items(responses.iter().map(|response| optional(&response["Item"])).collect::<Option<_>>()?)
+            Answer::Items(responses.iter().map(|response| read_optional(&response["Item"])).collect::<Option<_>>()?)
         }
         Operation::Update { .. } => Answer::Written(Some(read_item(&reply["Attributes"])?)),
         Operation::Page { .. } => Answer::Page {
             items: reply["Items"].as_array()?.iter().map(read_item).collect::<Option<_>>()?,
-            next: optional(&reply["LastEvaluatedKey"])?,
+            next: read_optional(&reply["LastEvaluatedKey"])?,
         },
         Operation::CreateTable { .. }
         | Operation::DeleteTable { .. }
         | Operation::AddIndex { .. }
         | Operation::DropIndex { .. } => Answer::Table(table_status(&reply["TableDescription"])?),
         Operation::DescribeTable { .. } => Answer::Table(table_status(&reply["Table"])?),
+        Operation::StreamOf { .. }
+        | Operation::Shards { .. }
+        | Operation::ShardIterator { .. }
+        | Operation::Records { .. } => return stream_wire::answer(operation, reply),
     })
 }
 
@@ -251,26 +267,6 @@ fn table_status(description: &Json) -> Option<TableStatus> {
         "UPDATING" => TableStatus::Updating,
         "ACTIVE" => TableStatus::Active,
         "DELETING" => TableStatus::Deleting,
-        _ => return None,
-    })
-}
-
-/// `None`: it is there and cannot be read.
-fn optional(json: &Json) -> Option<Option<Item>> {
-    if json.is_null() { Some(None) } else { read_item(json).map(Some) }
-}
-
-fn read_item(json: &Json) -> Option<Item> {
-    json.as_object()?.iter().map(|(name, value)| Some((name.clone(), read_value(value)?))).collect()
-}
-
-fn read_value(json: &Json) -> Option<Value> {
-    let (kind, value) = json.as_object()?.iter().next()?;
-    let number = |json: &Json| json.as_str()?.parse::<i64>().ok();
-    Some(match kind.as_str() {
-        "N" => Value::Number(number(value)?),
-        "S" => Value::Text(value.as_str()?.to_owned()),
-        "L" => Value::List(value.as_array()?.iter().map(|element| number(&element["N"])).collect::<Option<_>>()?),
         _ => return None,
     })
 }

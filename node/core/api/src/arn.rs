@@ -24,6 +24,11 @@ impl Owner {
         format!("{}/index/{index}", self.table_arn(table))
     }
 
+    /// `arn:aws:dynamodb:us-east-1:000000000000:table/name/stream/2015-05-11T21:21:33.291`
+    pub fn stream_arn(&self, table: &str, label: &str) -> String {
+        format!("{}/stream/{label}", self.table_arn(table))
+    }
+
     /// The ARN of a KMS key given by id, alias or ARN; DynamoDB's own where none is given.
     pub fn kms_key_arn(&self, key: Option<&str>) -> String {
         let resource = match key {

@@ -1,4 +1,4 @@
-//! Consumed capacity: DynamoDB's figures for reads and writes, and how they are shown.
+//! Consumed capacity, as it is shown.
 //!
 //! Source: Amazon DynamoDB Developer Guide, "DynamoDB read and write operations" and "Local secondary indexes", "Global secondary indexes".
 
@@ -7,12 +7,10 @@ use crate::reader::Members;
 use crate::render::{List, Object};
 use stator_catalog::TableDescription;
 use stator_item::{IndexNumber, TableId};
+pub use stator_partition::capacity::Units;
 use stator_partition::reply::Written;
 use std::collections::BTreeMap;
 use std::io::Write as _;
-
-const READ_UNIT_BYTES: u64 = 4096;
-const WRITE_UNIT_BYTES: u64 = 1024;
 
 /// `ReturnConsumedCapacity`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -33,48 +31,17 @@ impl CapacityDetail {
     }
 }
 
-/// Capacity units, counted in halves: an eventually consistent read of 4 KB is half a unit.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub struct Units {
-    halves: u64,
-}
-
-impl Units {
-    pub const ZERO: Units = Units { halves: 0 };
-
-    /// A read of so many bytes at once. Nothing found costs as much as the smallest item.
-    pub fn of_read(bytes: u64, consistency: ReadConsistency) -> Units {
-        let blocks = bytes.div_ceil(READ_UNIT_BYTES).max(1);
-        match consistency {
-            ReadConsistency::Eventual => Units { halves: blocks },
-            ReadConsistency::Strong => Units { halves: blocks * 2 },
-        }
-    }
-
-    /// A write that leaves `new_bytes` where `old_bytes` were: the larger counts.
-    pub fn of_write(old_bytes: u64, new_bytes: u64) -> Units {
-        Units { halves: old_bytes.max(new_bytes).div_ceil(WRITE_UNIT_BYTES).max(1) * 2 }
-    }
-
-    /// A read of a transaction: it prepares and reads, which are two strong ones.
-    pub fn of_transaction_read(bytes: u64) -> Units {
-        Units { halves: Units::of_read(bytes, ReadConsistency::Strong).halves * 2 }
-    }
-
-    fn doubled(self) -> Units {
-        Units { halves: self.halves.saturating_mul(2) }
-    }
-
-    fn write(self, out: &mut Vec<u8>) {
-        let fraction = if self.halves % 2 == 1 { 5 } else { 0 };
-        write!(out, "{}.{fraction}", self.halves / 2).expect("writing to memory does not fail");
+/// A read of so many bytes at once.
+pub(crate) fn of_read(bytes: u64, consistency: ReadConsistency) -> Units {
+    match consistency {
+        ReadConsistency::Eventual => Units::of_eventual_read(bytes),
+        ReadConsistency::Strong => Units::of_strong_read(bytes),
     }
 }
 
-impl std::ops::AddAssign for Units {
-    fn add_assign(&mut self, other: Units) {
-        self.halves = self.halves.saturating_add(other.halves);
-    }
+fn write_units(units: Units, out: &mut Vec<u8>) {
+    let fraction = if units.halves() % 2 == 1 { 5 } else { 0 };
+    write!(out, "{}.{fraction}", units.halves() / 2).expect("writing to memory does not fail");
 }
 
 /// What an operation consumed of one table.
@@ -126,7 +93,7 @@ impl Consumed {
     pub(crate) fn write_json(&self, given: &str, table: &TableDescription, detail: CapacityDetail, out: &mut Vec<u8>) {
         let mut object = Object::begin(out);
         crate::render::string(given, object.member("TableName"));
-        self.total().write(object.member("CapacityUnits"));
+        write_units(self.total(), object.member("CapacityUnits"));
         if detail == CapacityDetail::Indexes {
             write_capacity(self.table, object.member("Table"));
             self.write_indexes(table, &mut object, write_capacity);
@@ -180,8 +147,8 @@ impl Side {
 
     fn write(self, units: Units, object: &mut Object<'_>) {
         let units = if self == Side::Write { units.doubled() } else { units };
-        units.write(object.member(self.member()));
-        units.write(object.member("CapacityUnits"));
+        write_units(units, object.member(self.member()));
+        write_units(units, object.member("CapacityUnits"));
     }
 
     /// `ConsumedCapacity` of a transaction: one for each table.
@@ -218,7 +185,7 @@ impl Side {
 
 fn write_capacity(units: Units, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
-    units.write(object.member("CapacityUnits"));
+    write_units(units, object.member("CapacityUnits"));
     object.end();
 }
 
@@ -226,28 +193,14 @@ fn write_capacity(units: Units, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    fn shown(units: Units) -> String {
-        let mut out = Vec::new();
-        units.write(&mut out);
-        String::from_utf8(out).expect("digits are UTF-8")
-    }
-
     #[test]
-    fn reads_round_up_to_4_kb() {
-        for (bytes, eventual, strong) in
-            [(0, "0.5", "1.0"), (1, "0.5", "1.0"), (4096, "0.5", "1.0"), (4097, "1.0", "2.0"), (12_289, "2.0", "4.0")]
-        {
-            assert_eq!(shown(Units::of_read(bytes, ReadConsistency::Eventual)), eventual, "{bytes}");
-            assert_eq!(shown(Units::of_read(bytes, ReadConsistency::Strong)), strong, "{bytes}");
-        }
-    }
-
-    #[test]
-    fn writes_round_the_larger_up_to_1_kb() {
-        for (old_bytes, new_bytes, units) in
-            [(0, 0, "1.0"), (0, 1, "1.0"), (0, 1024, "1.0"), (1025, 3, "2.0"), (3, 2049, "3.0")]
-        {
-            assert_eq!(shown(Units::of_write(old_bytes, new_bytes)), units, "{old_bytes} {new_bytes}");
+    fn units_are_shown_with_their_half() {
+        for (bytes, eventual, strong) in [(0, "0.5", "1.0"), (4097, "1.0", "2.0"), (12_289, "2.0", "4.0")] {
+            for (consistency, expected) in [(ReadConsistency::Eventual, eventual), (ReadConsistency::Strong, strong)] {
+                let mut out = Vec::new();
+                write_units(of_read(bytes, consistency), &mut out);
+                assert_eq!(String::from_utf8_lossy(&out), expected, "{bytes}");
+            }
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What is refused, and how it is told on the wire: the one place where an error gets its status, type and words.
 
+use crate::{arn::Owner, scaling};
 use bytes::Bytes;
-use stator_catalog::{CatalogRefusal, TableStatus};
+use stator_catalog::{CatalogRefusal, ScalingResource, TableStatus};
 use stator_expression::ExpressionError;
 use stator_partition::{
-    Refusal,
+    Refusal, Throttled,
+    throttle::Limit,
     transaction::{CancellationReason, Cancelled},
 };
 
@@ -47,6 +49,13 @@ pub enum ApiError {
     ResourceInUse(String),
     #[error("{0}")]
     LimitExceeded(String),
+    /// Application Auto Scaling has no such target or policy.
+    #[error("{0}")]
+    ObjectNotFound(String),
+    #[error("{0}")]
+    TooManyTags(String),
+    #[error("the token was not handed out")]
+    InvalidNextToken,
     /// No credentials came with the request.
     #[error("no authentication token")]
     MissingAuthenticationToken,
@@ -64,12 +73,21 @@ pub enum ApiError {
     /// More is asked for than can be taken on now; nothing was done.
     #[error("{0}")]
     Throttled(String),
+    /// More is asked of a table or index than its capacity; nothing was done.
+    #[error("the capacity is exceeded")]
+    ThroughputExceeded(Box<Throttled>),
     /// Nothing was done, or it is not known whether something was.
     #[error("{0}")]
     Internal(String),
     /// Cannot be answered now; nothing was done.
     #[error("{0}")]
     Unavailable(String),
+    /// A shard iterator that was given out too long ago.
+    #[error("the shard iterator is too old")]
+    ExpiredIterator(String),
+    /// Records that are kept no longer.
+    #[error("the records are kept no longer")]
+    TrimmedDataAccess,
     /// The body is longer than any request may be.
     #[error("the request is too large")]
     RequestTooLarge,
@@ -94,6 +112,11 @@ impl ApiError {
         ApiError::ResourceNotFound(format!("Requested resource not found: Table: {name} not found"))
     }
 
+    /// A capacity that is not registered with Application Auto Scaling.
+    pub(crate) fn no_such_target(resource: &ScalingResource) -> ApiError {
+        ApiError::ObjectNotFound(format!("No scalable target registered for {}", scaling::described(resource)))
+    }
+
     /// A mistake of ours, or an unknown outcome; SDKs send the request again.
     pub fn internal() -> ApiError {
         ApiError::Internal(INTERNAL.into())
@@ -108,7 +131,11 @@ impl ApiError {
     pub fn is_unprocessed(&self) -> bool {
         matches!(
             self,
-            ApiError::Throttled(_) | ApiError::Unavailable(_) | ApiError::Internal(_) | ApiError::TransactionConflict
+            ApiError::Throttled(_)
+                | ApiError::ThroughputExceeded(_)
+                | ApiError::Unavailable(_)
+                | ApiError::Internal(_)
+                | ApiError::TransactionConflict
         )
     }
 }
@@ -133,15 +160,20 @@ impl From<Refusal> for ApiError {
             Refusal::TransactionTooLarge => ApiError::validation(TRANSACTION_TOO_LARGE),
             // The coordinator's own affair.
             Refusal::TooLargeForOne => ApiError::Internal(INTERNAL.into()),
+            Refusal::Throttled(throttled) => ApiError::ThroughputExceeded(throttled),
             Refusal::Overloaded => ApiError::Throttled(
                 "The request was throttled as the partition has too much work waiting. Retry it after a while.".into(),
             ),
-            Refusal::ChangeLogFull => ApiError::Throttled(
-                "The level of configured provisioned throughput for one or more global secondary indexes of the table was \
-                 exceeded. Consider increasing your provisioning level for the under-provisioned global secondary indexes \
-                 with the UpdateTable API"
+            Refusal::ChangeLogFull => ApiError::Throttled(INDEX_PROVISIONED.into()),
+            Refusal::StreamFull => ApiError::Throttled(
+                "The records of the table's stream have reached their quota of disk space. Writes are taken again as records \
+                 become older than 24 hours, or when the stream is disabled and its 24 hours are over"
                     .into(),
             ),
+            Refusal::NoSuchShard => ApiError::ResourceNotFound(
+                "Requested resource not found: Shard does not exist".into(),
+            ),
+            Refusal::Trimmed => ApiError::TrimmedDataAccess,
             Refusal::StaleEpoch { .. } | Refusal::NotLeader { .. } | Refusal::Unavailable(_) => {
                 ApiError::Unavailable(UNAVAILABLE.into())
             }
@@ -171,6 +203,21 @@ impl From<CatalogRefusal> for ApiError {
                  first.",
             ),
             CatalogRefusal::LimitExceeded(text) => ApiError::LimitExceeded(text),
+            CatalogRefusal::NothingToScale(resource) => {
+                let what = if resource.index.is_some() { "index" } else { "table" };
+                ApiError::Validation(format!("DynamoDB {what} does not exist: {}", scaling::resource_id(&resource)))
+            }
+            CatalogRefusal::NoSuchTarget(resource) => ApiError::no_such_target(&resource),
+            CatalogRefusal::NoSuchTargetNumber(_) => {
+                ApiError::ResourceNotFound("The specified resource doesn't exist.".to_owned())
+            }
+            CatalogRefusal::NoSuchPolicy { resource, name } => ApiError::ObjectNotFound(format!(
+                "No scaling policy found for {}, policy name: {name}",
+                scaling::described(&resource)
+            )),
+            CatalogRefusal::TooManyTags { max } => {
+                ApiError::TooManyTags(format!("A resource can have at most {max} tags"))
+            }
             CatalogRefusal::Invalid(text) => ApiError::Validation(text),
             // Nothing that a client of the API asks for can be refused so.
             CatalogRefusal::AlreadyInitialised
@@ -202,6 +249,7 @@ macro_rules! dynamodb {
     };
 }
 
+const THROTTLING: &str = "com.amazon.coral.availability#ThrottlingException";
 const INTERNAL: &str = "Internal server error";
 const CONDITION_FAILED: &str = "The conditional request failed";
 const DUPLICATE: &str = "Duplicate primary key exists in table";
@@ -209,7 +257,14 @@ const COLLECTION_FULL: &str = "Collection size exceeded.";
 const CONFLICT: &str = "Transaction is ongoing for the item";
 const THROTTLED: &str = "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling \
                          your table or index so please try again shortly. If exceptions persist, check if you have a hot key.";
+const PROVISIONED: &str = "The level of configured provisioned throughput for the table was exceeded. Consider increasing your \
+                           provisioning level with the UpdateTable API.";
+const INDEX_PROVISIONED: &str = "The level of configured provisioned throughput for one or more global secondary indexes of \
+                                 the table was exceeded. Consider increasing your provisioning level for the \
+                                 under-provisioned global secondary indexes with the UpdateTable API";
+const ON_DEMAND_MAXIMUM: &str = "Throughput exceeds the maximum OnDemandThroughput configured on table or index";
 const TRANSACTION_TOO_LARGE: &str = "The aggregate size of the items in the transaction exceeded the limit of 4 MB";
+const TRIMMED: &str = "The operation attempted to read past the oldest stream record in a shard.";
 const UNAVAILABLE: &str = "The service is currently unavailable or busy.";
 
 /// How the member with the text is spelled.
@@ -233,11 +288,26 @@ pub struct Wire {
     pub item: Option<Bytes>,
     /// `CancellationReasons` of a transaction.
     pub reasons: Option<Cancelled>,
+    /// `ThrottlingReasons`.
+    pub throttled: Option<Box<Throttled>>,
 }
 
 impl Wire {
     fn new(status: u16, type_name: &'static str, message: impl Into<String>) -> Wire {
-        Wire { status, type_name, message: Some(message.into()), spelling: Spelling::Lower, item: None, reasons: None }
+        Wire {
+            status,
+            type_name,
+            message: Some(message.into()),
+            spelling: Spelling::Lower,
+            item: None,
+            reasons: None,
+            throttled: None,
+        }
+    }
+
+    /// One of Application Auto Scaling's own.
+    fn scaling(type_name: &'static str, message: impl Into<String>) -> Wire {
+        Wire { spelling: Spelling::Upper, ..Wire::new(400, type_name, message) }
     }
 
     /// The exception's name without its namespace, for metrics.
@@ -245,8 +315,8 @@ impl Wire {
         self.type_name.rsplit('#').next().unwrap_or(self.type_name)
     }
 
-    /// The response's body.
-    pub fn write_json(&self, out: &mut Vec<u8>) {
+    /// The response's body. ARNs in it bear the owner's name; before there is one, they are left out.
+    pub fn write_json(&self, owner: Option<&Owner>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"__type\":\"");
         out.extend_from_slice(self.type_name.as_bytes());
         out.push(b'"');
@@ -260,6 +330,9 @@ impl Wire {
         }
         if let Some(item) = &self.item {
             write_item(item, out);
+        }
+        if let (Some(throttled), Some(owner)) = (&self.throttled, owner) {
+            write_throttling(throttled, owner, out);
         }
         if let Some(reasons) = &self.reasons {
             out.extend_from_slice(b",\"CancellationReasons\":[");
@@ -286,6 +359,22 @@ impl Wire {
     }
 }
 
+/// The two exceptions spell the member differently.
+fn write_throttling(throttled: &Throttled, owner: &Owner, out: &mut Vec<u8>) {
+    out.extend_from_slice(match throttled.is_on_demand {
+        true => b",\"throttlingReasons\":[{\"reason\":\"",
+        false => b",\"ThrottlingReasons\":[{\"reason\":\"",
+    });
+    out.extend_from_slice(throttled.reason().as_bytes());
+    out.extend_from_slice(b"\",\"resource\":");
+    let arn = match &throttled.index {
+        Some(index) => owner.index_arn(&throttled.table, index),
+        None => owner.table_arn(&throttled.table),
+    };
+    crate::render::string(&arn, out);
+    out.extend_from_slice(b"}]");
+}
+
 /// An item that cannot be shown is left out: the error stands all the same.
 fn write_item(item: &Bytes, out: &mut Vec<u8>) {
     let start = out.len();
@@ -305,6 +394,7 @@ fn reason_code(reason: Option<&CancellationReason>) -> &'static str {
         Some(CancellationReason::CollectionFull) => "ItemCollectionSizeLimitExceeded",
         Some(CancellationReason::Invalid(_)) => "ValidationError",
         Some(CancellationReason::Throttled) => "ThrottlingError",
+        Some(CancellationReason::ProvisionedThroughputExceeded) => "ProvisionedThroughputExceeded",
     }
 }
 
@@ -316,6 +406,7 @@ fn reason_message(reason: &CancellationReason) -> &str {
         CancellationReason::CollectionFull => COLLECTION_FULL,
         CancellationReason::Invalid(text) => text,
         CancellationReason::Throttled => THROTTLED,
+        CancellationReason::ProvisionedThroughputExceeded => PROVISIONED,
     }
 }
 
@@ -329,6 +420,7 @@ impl From<ApiError> for Wire {
                 spelling: Spelling::Upper,
                 item: None,
                 reasons: None,
+                throttled: None,
             },
             ApiError::Validation(text) => Wire::new(400, "com.amazon.coral.validate#ValidationException", text),
             ApiError::UnknownOperation => {
@@ -376,6 +468,9 @@ impl From<ApiError> for Wire {
             ApiError::TableNotFound(text) => Wire::new(400, dynamodb!("TableNotFoundException"), text),
             ApiError::ResourceInUse(text) => Wire::new(400, dynamodb!("ResourceInUseException"), text),
             ApiError::LimitExceeded(text) => Wire::new(400, dynamodb!("LimitExceededException"), text),
+            ApiError::ObjectNotFound(text) => Wire::scaling("ObjectNotFoundException", text),
+            ApiError::TooManyTags(text) => Wire::scaling("TooManyTagsException", text),
+            ApiError::InvalidNextToken => Wire::scaling("InvalidNextTokenException", "The next token is not valid"),
             ApiError::MissingAuthenticationToken => Wire::new(
                 400,
                 "com.amazon.coral.service#MissingAuthenticationTokenException",
@@ -396,11 +491,22 @@ impl From<ApiError> for Wire {
                 spelling: Spelling::Upper,
                 ..Wire::new(400, "com.amazon.coral.service#AccessDeniedException", text)
             },
-            ApiError::Throttled(text) => Wire::new(400, "com.amazon.coral.availability#ThrottlingException", text),
+            ApiError::Throttled(text) => Wire::new(400, THROTTLING, text),
+            ApiError::ThroughputExceeded(throttled) => {
+                let (type_name, text) = match (throttled.is_on_demand, throttled.limit, &throttled.index) {
+                    (false, _, None) => (dynamodb!("ProvisionedThroughputExceededException"), PROVISIONED),
+                    (false, _, Some(_)) => (dynamodb!("ProvisionedThroughputExceededException"), INDEX_PROVISIONED),
+                    (true, Limit::OnDemandMaximum, _) => (THROTTLING, ON_DEMAND_MAXIMUM),
+                    (true, Limit::Provisioned | Limit::Partition, _) => (THROTTLING, THROTTLED),
+                };
+                Wire { throttled: Some(throttled), ..Wire::new(400, type_name, text) }
+            }
             ApiError::Internal(text) => Wire::new(500, dynamodb!("InternalServerError"), text),
             ApiError::Unavailable(text) => {
                 Wire::new(503, "com.amazon.coral.availability#ServiceUnavailableException", text)
             }
+            ApiError::ExpiredIterator(text) => Wire::new(400, dynamodb!("ExpiredIteratorException"), text),
+            ApiError::TrimmedDataAccess => Wire::new(400, dynamodb!("TrimmedDataAccessException"), TRIMMED),
             ApiError::RequestTooLarge => {
                 Wire { message: None, ..Wire::new(413, "com.amazon.coral.service#RequestEntityTooLargeException", "") }
             }
@@ -464,11 +570,17 @@ mod tests {
                 503,
                 r#"{"__type":"com.amazon.coral.availability#ServiceUnavailableException","message":"why"}"#.into(),
             ),
+            (ApiError::ExpiredIterator(text()), 400, dynamodb("ExpiredIteratorException", r#""message":"why""#)),
+            (
+                ApiError::TrimmedDataAccess,
+                400,
+                dynamodb("TrimmedDataAccessException", &format!(r#""message":"{TRIMMED}""#)),
+            ),
             (ApiError::RequestTooLarge, 413, service("RequestEntityTooLargeException", "")),
         ] {
             let wire = Wire::from(error);
             let mut out = Vec::new();
-            wire.write_json(&mut out);
+            wire.write_json(None, &mut out);
             assert_eq!((wire.status, String::from_utf8_lossy(&out).into_owned()), (status, expected));
         }
     }

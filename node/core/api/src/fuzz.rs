@@ -1,12 +1,18 @@
 //! The way in for fuzzers: any target, any body, against one table that has everything a table may have.
 
 use crate::error_table::ApiError;
+use crate::operation::streams::{DescribeStream, GetRecords, GetShardIterator, ListStreams};
 use crate::operation::{
     BatchExecuteStatement, BatchGetItem, BatchWriteItem, ChangeTags, CreateTable, DeleteItem, DeleteTable,
-    DescribeContinuousBackups, DescribeContributorInsights, DescribeEndpoints, DescribeLimits, DescribeTable,
-    DescribeTimeToLive, ExecuteStatement, ExecuteTransaction, Execution, GetItem, ListContributorInsights, ListTables,
-    ListTags, ManyItems, OneItem, Operation, PutItem, Query, Scan, Tables, TransactGetItems, TransactWriteItems,
-    Transaction, UpdateContributorInsights, UpdateItem, UpdateTable,
+    DescribeContinuousBackups, DescribeContributorInsights, DescribeEndpoints, DescribeLimits,
+    DescribeReplicaAutoScaling, DescribeTable, DescribeTimeToLive, ExecuteStatement, ExecuteTransaction, Execution,
+    GetItem, ListContributorInsights, ListTables, ListTags, ManyItems, OneItem, Operation, PutItem, Query, Scan,
+    Tables, TransactGetItems, TransactWriteItems, Transaction, UpdateContributorInsights, UpdateItem,
+    UpdateReplicaAutoScaling, UpdateTable,
+};
+use crate::scaling::{
+    ChangeScalingTags, DeleteScalingPolicy, DeregisterScalableTarget, DescribeScalableTargets,
+    DescribeScalingActivities, DescribeScalingPolicies, ListScalingTags, PutScalingPolicy, RegisterScalableTarget,
 };
 use stator_catalog::{
     Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, TableClass, TableDescription, TableStatus,
@@ -85,6 +91,22 @@ pub fn parse_any(target: &str, body: &[u8]) -> Result<Vec<Command>, ApiError> {
         Operation::TagResource => ChangeTags::parse_tag(body).map(nothing),
         Operation::UntagResource => ChangeTags::parse_untag(body).map(nothing),
         Operation::UpdateTable => UpdateTable::parse(body).map(nothing),
+        Operation::ListStreams => ListStreams::parse(body).map(nothing),
+        Operation::DescribeStream => DescribeStream::parse(body).map(nothing),
+        Operation::GetShardIterator => GetShardIterator::parse(body).map(nothing),
+        Operation::GetRecords => GetRecords::parse(body).map(nothing),
+        Operation::DeleteScalingPolicy => DeleteScalingPolicy::parse(body).map(nothing),
+        Operation::DeregisterScalableTarget => DeregisterScalableTarget::parse(body).map(nothing),
+        Operation::DescribeScalableTargets => DescribeScalableTargets::parse(body).map(nothing),
+        Operation::DescribeScalingActivities => DescribeScalingActivities::parse(body).map(nothing),
+        Operation::DescribeScalingPolicies => DescribeScalingPolicies::parse(body).map(nothing),
+        Operation::DescribeTableReplicaAutoScaling => DescribeReplicaAutoScaling::parse(body).map(nothing),
+        Operation::ListTagsOfScalableTarget => ListScalingTags::parse(body).map(nothing),
+        Operation::PutScalingPolicy => PutScalingPolicy::parse(body).map(nothing),
+        Operation::RegisterScalableTarget => RegisterScalableTarget::parse(body).map(nothing),
+        Operation::TagScalableTarget => ChangeScalingTags::parse_tag(body).map(nothing),
+        Operation::UntagScalableTarget => ChangeScalingTags::parse_untag(body).map(nothing),
+        Operation::UpdateTableReplicaAutoScaling => UpdateReplicaAutoScaling::parse(body).map(nothing),
     }
 }
 
@@ -135,7 +157,7 @@ pub fn table() -> TableDescription {
         deletion_protection: false,
         sse: None,
         tags: BTreeMap::new(),
-        stream: None,
+        streams: Vec::new(),
         global_indexes: Vec::new(),
     }
 }

@@ -12,6 +12,7 @@ pub mod fuzz;
 pub mod operation;
 pub mod reader;
 mod render;
+pub mod scaling;
 pub mod sigv4;
 
 pub use error_table::{ApiError, Wire};

@@ -28,9 +28,11 @@ mod page_members;
 mod paging;
 pub mod put_item;
 pub mod query;
+mod replica_auto_scaling;
 pub mod scan;
 mod start_key;
 mod statement;
+pub mod streams;
 pub mod table_json;
 mod table_keys;
 mod table_members;
@@ -65,6 +67,7 @@ pub use model::{ReadConsistency, TableReference};
 pub use paging::Paging;
 pub use put_item::PutItem;
 pub use query::Query;
+pub use replica_auto_scaling::{DescribeReplicaAutoScaling, UpdateReplicaAutoScaling};
 pub use scan::Scan;
 pub use table_json::TableView;
 pub use tags::{ChangeTags, ListTags};
@@ -84,6 +87,23 @@ use std::sync::Arc;
 
 /// What an `X-Amz-Target` header starts with.
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
+/// The same for the operations of the Streams API.
+const STREAMS_TARGET_PREFIX: &str = "DynamoDBStreams_20120810.";
+/// The same for Application Auto Scaling.
+pub(crate) const SCALING_PREFIX: &str = "AnyScaleFrontendService.";
+/// Its operations. Those on tags have the names of others.
+const SCALING: &[(&str, Operation)] = &[
+    ("DeleteScalingPolicy", Operation::DeleteScalingPolicy),
+    ("DeregisterScalableTarget", Operation::DeregisterScalableTarget),
+    ("DescribeScalableTargets", Operation::DescribeScalableTargets),
+    ("DescribeScalingActivities", Operation::DescribeScalingActivities),
+    ("DescribeScalingPolicies", Operation::DescribeScalingPolicies),
+    ("ListTagsForResource", Operation::ListTagsOfScalableTarget),
+    ("PutScalingPolicy", Operation::PutScalingPolicy),
+    ("RegisterScalableTarget", Operation::RegisterScalableTarget),
+    ("TagResource", Operation::TagScalableTarget),
+    ("UntagResource", Operation::UntagScalableTarget),
+];
 
 macro_rules! operations {
     ($($name:ident),+ $(,)?) => {
@@ -113,36 +133,73 @@ operations! {
     BatchWriteItem,
     CreateTable,
     DeleteItem,
+    DeleteScalingPolicy,
     DeleteTable,
+    DeregisterScalableTarget,
     DescribeContinuousBackups,
     DescribeContributorInsights,
     DescribeEndpoints,
     DescribeLimits,
+    DescribeStream,
+    DescribeScalableTargets,
+    DescribeScalingActivities,
+    DescribeScalingPolicies,
     DescribeTable,
+    DescribeTableReplicaAutoScaling,
     DescribeTimeToLive,
     ExecuteStatement,
     ExecuteTransaction,
     GetItem,
+    GetRecords,
+    GetShardIterator,
     ListContributorInsights,
+    ListStreams,
     ListTables,
     ListTagsOfResource,
+    ListTagsOfScalableTarget,
     PutItem,
+    PutScalingPolicy,
     Query,
+    RegisterScalableTarget,
     Scan,
     TagResource,
+    TagScalableTarget,
     TransactGetItems,
     TransactWriteItems,
     UntagResource,
+    UntagScalableTarget,
     UpdateContributorInsights,
     UpdateItem,
     UpdateTable,
+    UpdateTableReplicaAutoScaling,
 }
 
 impl Operation {
     /// The operation that an `X-Amz-Target` header names.
     pub fn from_target(target: &str) -> Result<Operation, ApiError> {
-        let name = target.strip_prefix(TARGET_PREFIX).ok_or(ApiError::UnknownOperation)?;
-        Operation::ALL.iter().copied().find(|operation| operation.name() == name).ok_or(ApiError::UnknownOperation)
+        let (prefix, name) = target.split_at_checked(target.find('.').map_or(0, |dot| dot + 1)).unwrap_or_default();
+        let found = if prefix == SCALING_PREFIX {
+            SCALING.iter().find(|(known, _)| *known == name).map(|(_, operation)| *operation)
+        } else {
+            let is_it = |operation: &Operation| operation.name() == name && operation.target_prefix() == prefix;
+            Operation::ALL.iter().copied().find(is_it).filter(|operation| !operation.is_scaling())
+        };
+        found.ok_or(ApiError::UnknownOperation)
+    }
+
+    fn target_prefix(self) -> &'static str {
+        match self {
+            Operation::DescribeStream
+            | Operation::GetRecords
+            | Operation::GetShardIterator
+            | Operation::ListStreams => STREAMS_TARGET_PREFIX,
+            _ => TARGET_PREFIX,
+        }
+    }
+
+    /// Whether it is one of Application Auto Scaling's, which speak JSON 1.1.
+    pub fn is_scaling(self) -> bool {
+        SCALING.iter().any(|(_, operation)| *operation == self)
     }
 }
 
@@ -235,8 +292,28 @@ mod target_tests {
     #[test]
     fn targets_name_operations() {
         assert_eq!(Operation::from_target("DynamoDB_20120810.PutItem"), Ok(Operation::PutItem));
-        for unknown in ["", "PutItem", "DynamoDB_20120810.", "DynamoDB_20120810.putitem", "DynamoDB_20111205.PutItem"] {
+        assert_eq!(Operation::from_target("DynamoDBStreams_20120810.GetRecords"), Ok(Operation::GetRecords));
+        for unknown in [
+            "",
+            "PutItem",
+            "DynamoDB_20120810.",
+            "DynamoDB_20120810.putitem",
+            "DynamoDB_20111205.PutItem",
+            "DynamoDB_20120810.GetRecords",
+            "DynamoDBStreams_20120810.PutItem",
+        ] {
             assert_eq!(Operation::from_target(unknown), Err(ApiError::UnknownOperation), "{unknown}");
+        }
+        for (target, expected) in [
+            ("DynamoDB_20120810.TagResource", Ok(Operation::TagResource)),
+            ("AnyScaleFrontendService.TagResource", Ok(Operation::TagScalableTarget)),
+            ("AnyScaleFrontendService.PutScalingPolicy", Ok(Operation::PutScalingPolicy)),
+            ("DynamoDB_20120810.PutScalingPolicy", Err(ApiError::UnknownOperation)),
+            ("DynamoDB_20120810.TagScalableTarget", Err(ApiError::UnknownOperation)),
+            ("AnyScaleFrontendService.TagScalableTarget", Err(ApiError::UnknownOperation)),
+            ("AnyScaleFrontendService.PutItem", Err(ApiError::UnknownOperation)),
+        ] {
+            assert_eq!(Operation::from_target(target), expected, "{target}");
         }
     }
 }

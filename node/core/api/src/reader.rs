@@ -74,6 +74,18 @@ impl<'a> Members<'a> {
         self.integer(name).and_then(|number| u64::try_from(number).ok())
     }
 
+    /// A timestamp as milliseconds since 1970; one that is before reads as 0.
+    pub fn milliseconds(self, name: &str) -> Option<u64> {
+        let Json::Number(number) = self.get(name)? else { return None };
+        // A float holds milliseconds of the next 200,000 years exactly; `as` stops at both ends.
+        number.as_f64().map(|seconds| (seconds * 1_000.0).round() as u64)
+    }
+
+    /// A number that may have a fraction.
+    pub fn number(self, name: &str) -> Option<f64> {
+        if let Json::Number(number) = self.get(name)? { number.as_f64() } else { None }
+    }
+
     pub fn flag(self, name: &str) -> Option<bool> {
         if let Json::Bool(flag) = self.get(name)? { Some(*flag) } else { None }
     }

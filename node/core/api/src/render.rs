@@ -19,6 +19,17 @@ pub(crate) fn integer(number: u64, out: &mut Vec<u8>) {
     write!(out, "{number}").expect("writing to memory does not fail");
 }
 
+/// `true` or `false`.
+pub(crate) fn flag(is_so: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(if is_so { b"true" } else { b"false" });
+}
+
+/// A number that may have a fraction.
+pub(crate) fn number(number: f64, out: &mut Vec<u8>) {
+    debug_assert!(number.is_finite(), "JSON has no such number");
+    write!(out, "{number:?}").expect("writing to memory does not fail");
+}
+
 /// A list that is being written: knows whether the next element needs a comma.
 pub(crate) struct List<'o> {
     out: &'o mut Vec<u8>,

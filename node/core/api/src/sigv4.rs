@@ -17,13 +17,15 @@ mod tests;
 pub use signer::{Signer, SignerHeaders};
 pub use signing_key::{SigningKey, SigningKeyCache};
 
-use crate::error_table::ApiError;
+use crate::{error_table::ApiError, operation::SCALING_PREFIX};
 use claims::{Claims, Form, Scope};
 use std::{fmt, sync::Arc};
 use subtle::ConstantTimeEq;
 
 /// The service in the scope of every signature.
 const SERVICE: &str = "dynamodb";
+/// The same where the target is one of Application Auto Scaling's.
+const SCALING_SERVICE: &str = "application-autoscaling";
 /// The end of every scope.
 const TERMINATOR: &str = "aws4_request";
 /// The only algorithm there is.
@@ -97,7 +99,7 @@ pub struct Now {
 pub fn verify(request: &SignedRequest<'_>, keyring: &dyn Keyring, now: Now) -> Result<Caller, ApiError> {
     let claims = Claims::read(request)?;
     let scope = claims.scope();
-    check_scope(&scope, &claims.date_text)?;
+    check_scope(&scope, &claims.date_text, service_of(request))?;
     check_signed_headers(request, &claims)?;
     check_time(&claims, now)?;
 
@@ -125,14 +127,20 @@ fn same_token(expected: Option<&str>, sent: Option<&str>) -> bool {
     }
 }
 
-fn check_scope(scope: &Scope<'_>, date_text: &str) -> Result<(), ApiError> {
+/// The service that the request is for.
+fn service_of(request: &SignedRequest<'_>) -> &'static str {
+    let is_scaling = request.header("x-amz-target").is_some_and(|target| target.starts_with(SCALING_PREFIX.as_bytes()));
+    if is_scaling { SCALING_SERVICE } else { SERVICE }
+}
+
+fn check_scope(scope: &Scope<'_>, date_text: &str, expected: &str) -> Result<(), ApiError> {
     let invalid = |text: String| Err(ApiError::InvalidSignature(text));
     let Scope { date, region, service, terminator, .. } = *scope;
     if region.is_empty() {
         return invalid(format!("Credential should be scoped to a valid region, not '{region}'. "));
     }
-    if service != SERVICE {
-        return invalid(format!("Credential should be scoped to correct service: '{SERVICE}'. "));
+    if service != expected {
+        return invalid(format!("Credential should be scoped to correct service: '{expected}'. "));
     }
     if terminator != TERMINATOR {
         return invalid(format!(

@@ -5,7 +5,8 @@ use crate::{
     cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeState},
     partition::PartitionDescription,
     routing::Routing,
-    table::{ContributorInsights, TableDescription},
+    scaling::{Dimension, ScalableTarget, ScalingResource},
+    table::{ContributorInsights, StreamDescription, StreamLabel, TableDescription, TableStatus},
 };
 use serde::{Deserialize, Serialize};
 use stator_item::{NodeId, PartitionId, ReplicaId, TableId};
@@ -22,6 +23,16 @@ pub(crate) struct LastIds {
     pub table: TableId,
     pub partition: PartitionId,
     pub replica: ReplicaId,
+    /// Of scalable targets, policies and activities.
+    pub scaling: u64,
+}
+
+/// A table that is gone, kept for the streams that it had: its partitions hold nothing but their change logs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DepartedTable {
+    pub description: Arc<TableDescription>,
+    /// Milliseconds since 1970.
+    pub gone_ms: u64,
 }
 
 /// The cluster's metadata. Cloning shares the descriptions.
@@ -36,12 +47,17 @@ pub struct Catalog {
     pub(crate) tables: BTreeMap<TableId, Arc<TableDescription>>,
     /// Of tables that have or once had them.
     pub(crate) insights: BTreeMap<TableId, ContributorInsights>,
+    /// When tables became on-demand lately (milliseconds since 1970, the oldest first), so that it is not done too often.
+    pub(crate) on_demand_switches: BTreeMap<TableId, Vec<u64>>,
+    pub(crate) scalable_targets: BTreeMap<Dimension, ScalableTarget>,
     pub(crate) partitions: BTreeMap<PartitionId, Arc<PartitionDescription>>,
     pub(crate) plans: BTreeMap<PartitionId, Plan>,
     pub(crate) lost_replicas: BTreeSet<ReplicaId>,
     pub(crate) access_keys: BTreeMap<String, AccessKey>,
     /// What came of the latest changes that are made only once; the oldest first.
     pub(crate) made_once: VecDeque<(ChangeId, Outcome)>,
+    /// Tables that are gone and whose streams are still read.
+    pub(crate) departed: BTreeMap<TableId, DepartedTable>,
     /// Tables by name; made anew from `tables`.
     #[serde(skip)]
     pub(crate) names: BTreeMap<String, TableId>,
@@ -92,9 +108,85 @@ impl Catalog {
         self.names.range((from, Bound::Unbounded)).map(|(name, _)| name.as_str())
     }
 
+    /// All streams that may be read at that time, with their tables, some of which may be gone. In no order.
+    pub fn streams(&self, now_ms: u64) -> impl Iterator<Item = (&Arc<TableDescription>, &StreamDescription)> {
+        let departed = self.departed.values().map(|table| &table.description);
+        let all = self.tables.values().chain(departed);
+        let streams = all.flat_map(|table| table.streams.iter().map(move |stream| (table, stream)));
+        streams.filter(move |(_, stream)| !stream.is_over(now_ms))
+    }
+
+    /// A stream of a table of that name.
+    pub fn stream(
+        &self,
+        table: &str,
+        label: StreamLabel,
+        now_ms: u64,
+    ) -> Option<(&Arc<TableDescription>, &StreamDescription)> {
+        let is_it =
+            |(of, stream): &(&Arc<TableDescription>, &StreamDescription)| of.name == table && stream.label == label;
+        self.streams(now_ms).find(is_it)
+    }
+
+    /// A stream of the table of that id, which may be gone.
+    pub fn stream_of(
+        &self,
+        table: TableId,
+        label: StreamLabel,
+        now_ms: u64,
+    ) -> Option<(&Arc<TableDescription>, &StreamDescription)> {
+        let departed = || self.departed.get(&table).map(|table| &table.description);
+        let table = self.tables.get(&table).or_else(departed)?;
+        let stream = table.stream_labelled(label).filter(|stream| !stream.is_over(now_ms))?;
+        Some((table, stream))
+    }
+
+    /// Tables, gone ones too, with streams that are to be forgotten.
+    pub fn tables_with_old_streams(&self, now_ms: u64) -> impl Iterator<Item = TableId> {
+        let departed = self.departed.values().map(|table| &table.description);
+        let is_old = move |stream: &StreamDescription| stream.is_over(now_ms);
+        let all = self.tables.values().chain(departed);
+        all.filter(move |table| table.streams.iter().any(is_old)).map(|table| table.id)
+    }
+
     /// A table's Contributor Insights; `None`: it never had any.
     pub fn insights(&self, table: TableId) -> Option<&ContributorInsights> {
         self.insights.get(&table)
+    }
+
+    /// The capacity that a request names, if its table or index is there.
+    pub fn dimension(&self, resource: &ScalingResource) -> Option<Dimension> {
+        let table = self.table(&resource.table).filter(|table| table.status != TableStatus::Deleting)?;
+        let index = match &resource.index {
+            None => None,
+            Some(name) => Some(table.global_index(name).filter(|index| index.is_fed())?.id),
+        };
+        Some(Dimension { table: table.id, index, way: resource.way })
+    }
+
+    /// The scalable target of that capacity.
+    pub fn scalable_target(&self, resource: &ScalingResource) -> Option<&ScalableTarget> {
+        self.scalable_targets.get(&self.dimension(resource)?)
+    }
+
+    /// All scalable targets, in a stable order.
+    pub fn scalable_targets(&self) -> impl Iterator<Item = (Dimension, &ScalableTarget)> {
+        self.scalable_targets.iter().map(|(dimension, target)| (*dimension, target))
+    }
+
+    /// The name of a capacity.
+    pub fn scaling_resource(&self, dimension: &Dimension) -> Option<ScalingResource> {
+        let table = self.tables.get(&dimension.table)?;
+        let index = match dimension.index {
+            None => None,
+            Some(index) => Some(table.global_index_by_id(index)?.name.clone()),
+        };
+        Some(ScalingResource { table: table.name.clone(), index, way: dimension.way })
+    }
+
+    /// Units of a capacity; `None`: it has no certain number of them, or is not active.
+    pub fn provisioned(&self, dimension: &Dimension) -> Option<u64> {
+        crate::step::scaling::provisioned(self.tables.get(&dimension.table)?, dimension)
     }
 
     /// The partition of that id; the catalog's own group is one of them.

@@ -3,10 +3,11 @@
 use crate::{
     cluster::{ClusterIdentity, JoinTokenHash, NodeStart},
     partition::{Member, Role},
+    scaling::{ScalingChange, ScalingResource},
     secret::Secret,
     table::{
-        IndexProjection, InsightsMode, KeyAttribute, KeySchema, OnDemandThroughput, Sse, TableClass, TableDescription,
-        TableStatus, Throughput,
+        IndexProjection, InsightsMode, KeyAttribute, KeySchema, OnDemandThroughput, Sse, StreamView, TableClass,
+        TableDescription, TableStatus, Throughput,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -138,6 +139,12 @@ pub enum Change {
         table: TableId,
         index: TableId,
     },
+    /// Streams of a table, of one that is gone too, that were disabled so long ago that they are read no more.
+    ForgetStreams {
+        table: TableId,
+    },
+    /// Application Auto Scaling.
+    Scaling(ScalingChange),
 }
 
 impl Change {
@@ -167,6 +174,8 @@ impl Change {
             | Change::SetKey { .. }
             | Change::IndexFilled { .. }
             | Change::IndexGone { .. }
+            | Change::ForgetStreams { .. }
+            | Change::Scaling(_)
             | Change::Once { .. } => self,
         }
     }
@@ -186,6 +195,7 @@ pub struct TableSpec {
     pub sse: Option<Sse>,
     pub tags: BTreeMap<String, String>,
     pub global_indexes: Vec<GlobalIndexSpec>,
+    pub stream: Option<StreamView>,
 }
 
 /// A global index without its id, which the catalog gives.
@@ -252,6 +262,48 @@ pub struct TableUpdate {
     pub deletion_protection: Option<bool>,
     pub sse: Option<SseUpdate>,
     pub indexes: Vec<IndexUpdate>,
+    pub stream: Option<StreamUpdate>,
+}
+
+/// `StreamSpecification` of UpdateTable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum StreamUpdate {
+    Enable(StreamView),
+    Disable,
+}
+
+impl TableUpdate {
+    /// What is asked for as warm throughput; 0 stands for nothing.
+    pub fn warm_throughput(&self) -> Throughput {
+        let units = |asked: Option<u64>| asked.unwrap_or_default();
+        Throughput { read_units: units(self.warm_read_units), write_units: units(self.warm_write_units) }
+    }
+
+    /// What is asked for as on-demand maximum; 0 stands for nothing.
+    pub fn on_demand_most(&self) -> Throughput {
+        most(self.on_demand_read, self.on_demand_write)
+    }
+}
+
+impl UnitsUpdate {
+    /// As [`TableUpdate::warm_throughput`].
+    pub fn warm_throughput(&self) -> Throughput {
+        let units = |asked: Option<u64>| asked.unwrap_or_default();
+        Throughput { read_units: units(self.warm_read_units), write_units: units(self.warm_write_units) }
+    }
+
+    /// As [`TableUpdate::on_demand_most`].
+    pub fn on_demand_most(&self) -> Throughput {
+        most(self.on_demand_read, self.on_demand_write)
+    }
+}
+
+fn most(read: Option<UnitsMax>, write: Option<UnitsMax>) -> Throughput {
+    let units = |asked: Option<UnitsMax>| match asked {
+        Some(UnitsMax::Most(units)) => units,
+        Some(UnitsMax::Unlimited) | None => 0,
+    };
+    Throughput { read_units: units(read), write_units: units(write) }
 }
 
 /// One way of `OnDemandThroughput`.
@@ -351,4 +403,15 @@ pub enum CatalogRefusal {
     NoSuchKey(String),
     #[error("there are {max} access keys already")]
     KeysMax { max: usize },
+    /// The table or index of a scalable target is not there.
+    #[error("there is no such capacity to scale")]
+    NothingToScale(ScalingResource),
+    #[error("there is no such scalable target")]
+    NoSuchTarget(ScalingResource),
+    #[error("scalable target {0} does not exist")]
+    NoSuchTargetNumber(u64),
+    #[error("scaling policy {name} does not exist")]
+    NoSuchPolicy { resource: ScalingResource, name: String },
+    #[error("there would be more than {max} tags")]
+    TooManyTags { max: usize },
 }

@@ -13,23 +13,30 @@ pub mod codec;
 pub mod partition;
 pub mod placement;
 pub mod routing;
+pub mod scaling;
 pub mod secret;
 mod step;
 pub mod table;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, DepartedTable};
 pub use change::{
     BillingMode, BillingSpec, CatalogRefusal, Change, ChangeId, GlobalIndexSpec, IndexUpdate, LocalIndexSpec,
-    MembersPlan, Outcome, Plan, SseUpdate, Stamp, TableSpec, TableUpdate, UnitsMax, UnitsUpdate,
+    MembersPlan, Outcome, Plan, SseUpdate, Stamp, StreamUpdate, TableSpec, TableUpdate, UnitsMax, UnitsUpdate,
 };
 pub use cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeStart, NodeState};
 pub use codec::{CodecError, decode_change, encode_change};
 pub use partition::{Member, PartitionDescription, Role, TokenRange};
+pub use placement::{PARTITION_READ_UNITS, PARTITION_WRITE_UNITS, partitions_needed};
 pub use routing::Routing;
+pub use scaling::{
+    Dimension, SCALING_ACTIVITIES_MAX, SCALING_POLICIES_MAX, SCALING_TAGS_MAX, ScalableTarget, ScalingActivity,
+    ScalingCause, ScalingChange, ScalingPolicy, ScalingResource, Suspended, TargetTracking,
+};
 pub use secret::Secret;
 pub use table::{
     Billing, ContributorInsights, GlobalIndex, IndexProjection, IndexStatus, InsightsMode, KeyAttribute, KeySchema,
-    LocalIndex, OnDemandThroughput, Sse, StreamView, TableClass, TableDescription, TableStatus, Throughput,
+    LocalIndex, OnDemandThroughput, STREAM_RETENTION_MS, Sse, StreamDescription, StreamLabel, StreamStatus, StreamView,
+    TableClass, TableDescription, TableStatus, Throughput, Way,
 };
 
 use stator_item::{NodeId, ReplicaId};
@@ -51,6 +58,8 @@ pub const ACCESS_KEYS_MAX: usize = 5_000;
 pub const TABLE_PARTITIONS_MAX: u64 = 1_024;
 /// Most read and write units a second of one table, DynamoDB's default quota (`DescribeLimits`).
 pub const TABLE_UNITS_MAX: u64 = 40_000;
+/// Warm throughput with which an on-demand table or index begins.
+pub const ON_DEMAND_WARM: Throughput = Throughput { read_units: 12_000, write_units: 4_000 };
 /// Most global secondary indexes of a table, DynamoDB's default quota.
 pub const GLOBAL_INDEXES_MAX: usize = 20;
 /// Most attributes that all indexes of a table may include; one in two indexes counts twice.

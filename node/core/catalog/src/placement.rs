@@ -16,8 +16,14 @@ pub const REPLICAS_MAX: usize = 3;
 pub const CATALOG_REPLICAS_MAX: usize = 5;
 
 /// What one partition serves a second, DynamoDB's figures.
-const PARTITION_READ_UNITS: u64 = 3_000;
-const PARTITION_WRITE_UNITS: u64 = 1_000;
+pub const PARTITION_READ_UNITS: u64 = 3_000;
+pub const PARTITION_WRITE_UNITS: u64 = 1_000;
+
+/// How many partitions DynamoDB needs for that much throughput.
+pub fn partitions_needed(warm: Throughput) -> u64 {
+    let read = warm.read_units.div_ceil(PARTITION_READ_UNITS);
+    read.max(warm.write_units.div_ceil(PARTITION_WRITE_UNITS)).max(1)
+}
 
 /// How many partitions a new table or index gets: what its warm throughput needs, as DynamoDB would give it; on one node one, as
 /// there is nobody to share the work with.
@@ -25,7 +31,7 @@ pub(crate) fn partitions_of_new_table(warm: Throughput, nodes_count: usize, sett
     let needed = match setting {
         Some(count) => count,
         None if nodes_count <= 1 => 1,
-        None => warm.read_units.div_ceil(PARTITION_READ_UNITS).max(warm.write_units.div_ceil(PARTITION_WRITE_UNITS)),
+        None => partitions_needed(warm),
     };
     needed.clamp(1, TABLE_PARTITIONS_MAX)
 }

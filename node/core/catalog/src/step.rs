@@ -1,9 +1,13 @@
 //! One change at a time.
 
 mod access_keys;
+mod capacity;
+mod date;
 mod global_indexes;
 mod nodes;
 mod partitions;
+pub(crate) mod scaling;
+mod streams;
 mod table_update;
 mod tables;
 #[cfg(test)]
@@ -37,8 +41,8 @@ impl Catalog {
                 self.update_table(&name, &update, partitions, &avoid, at)
             }
             Change::DeleteTable { name } => self.delete_table(&name),
-            Change::TableReady { id, version } => Ok(self.table_ready(id, version)),
-            Change::TableGone { id } => Ok(self.table_gone(id)),
+            Change::TableReady { id, version } => Ok(self.table_ready(id, version, at)),
+            Change::TableGone { id } => Ok(self.table_gone(id, at)),
             Change::ChangeTags { table, set, remove } => self.change_tags(&table, set, &remove),
             Change::ChangeInsights { table, mode } => self.change_insights(&table, mode, at),
             Change::PlanMembers(plan) => self.plan_members(&plan),
@@ -52,7 +56,9 @@ impl Catalog {
             Change::SetKey { id, disabled } => self.set_key(id, disabled),
             Change::DeleteKey { id } => self.delete_key(id),
             Change::IndexFilled { table, index } => Ok(self.index_filled(table, index)),
+            Change::Scaling(change) => self.change_scaling(change, at),
             Change::IndexGone { table, index } => Ok(self.index_gone(table, index)),
+            Change::ForgetStreams { table } => Ok(self.forget_streams(table, at)),
         }?;
         if outcome != Outcome::Unchanged {
             self.revision += 1;

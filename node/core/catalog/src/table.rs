@@ -99,11 +99,28 @@ pub struct Throughput {
     pub write_units: u64,
 }
 
+/// One of the two capacities of a table or index.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Way {
+    Read,
+    Write,
+}
+
 /// Most request units a second of an on-demand table; `None`: unlimited (-1 on the wire).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct OnDemandThroughput {
     pub read_units_max: Option<u64>,
     pub write_units_max: Option<u64>,
+}
+
+impl OnDemandThroughput {
+    /// Both maxima; 0 stands for none.
+    pub fn known(&self) -> Throughput {
+        Throughput {
+            read_units: self.read_units_max.unwrap_or_default(),
+            write_units: self.write_units_max.unwrap_or_default(),
+        }
+    }
 }
 
 /// `BillingMode` with what belongs to it.
@@ -140,6 +157,52 @@ pub enum StreamView {
     NewImage,
     OldImage,
     NewAndOldImages,
+}
+
+/// Names a stream among those of all tables that ever had its table's name: the millisecond since 1970 in which it was enabled,
+/// or one soon after. `StreamLabel` of the API.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct StreamLabel(pub u64);
+
+/// `StreamStatus` of the API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum StreamStatus {
+    /// Not all partitions know it yet.
+    Enabling,
+    Enabled,
+    /// Not all partitions know of its end yet.
+    Disabling,
+    /// Read for [`STREAM_RETENTION_MS`] from then on (milliseconds since 1970).
+    Disabled {
+        since_ms: u64,
+    },
+}
+
+/// A stream of a table: what the Streams API shows of its change log from when it was enabled until it was disabled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StreamDescription {
+    pub label: StreamLabel,
+    pub view: StreamView,
+    pub status: StreamStatus,
+}
+
+/// How long records of a stream are kept, and a stream that was disabled, in milliseconds. Source: Amazon DynamoDB Developer
+/// Guide, "Data retention limit for DynamoDB Streams".
+pub const STREAM_RETENTION_MS: u64 = 24 * 60 * 60 * 1_000;
+
+impl StreamDescription {
+    /// Whether writes come into it.
+    pub fn is_enabled(&self) -> bool {
+        matches!(self.status, StreamStatus::Enabling | StreamStatus::Enabled)
+    }
+
+    /// Whether it was disabled so long ago that it is there no more.
+    pub fn is_over(&self, now_ms: u64) -> bool {
+        match self.status {
+            StreamStatus::Disabled { since_ms } => since_ms.saturating_add(STREAM_RETENTION_MS) <= now_ms,
+            StreamStatus::Enabling | StreamStatus::Enabled | StreamStatus::Disabling => false,
+        }
+    }
 }
 
 /// `ContributorInsightsMode`: which requests for a key are counted.
@@ -179,8 +242,8 @@ pub struct TableDescription {
     pub deletion_protection: bool,
     pub sse: Option<Sse>,
     pub tags: BTreeMap<String, String>,
-    /// Set while something reads the table's change log. No API sets it yet.
-    pub stream: Option<StreamView>,
+    /// Those that may be read, the oldest first. At most the last one is enabled.
+    pub streams: Vec<StreamDescription>,
     pub global_indexes: Vec<GlobalIndex>,
 }
 
@@ -205,9 +268,19 @@ impl TableDescription {
         self.global_indexes.iter().find(|index| index.id == id)
     }
 
+    /// The stream into which writes come.
+    pub fn stream(&self) -> Option<&StreamDescription> {
+        self.streams.last().filter(|stream| stream.is_enabled())
+    }
+
+    /// The stream of that label, enabled or not.
+    pub fn stream_labelled(&self, label: StreamLabel) -> Option<&StreamDescription> {
+        self.streams.iter().find(|stream| stream.label == label)
+    }
+
     /// Whether somebody reads its change log, so that there has to be one.
     pub fn has_consumer(&self) -> bool {
-        self.stream.is_some() || self.global_indexes.iter().any(GlobalIndex::is_fed)
+        self.stream().is_some() || self.global_indexes.iter().any(GlobalIndex::is_fed)
     }
 
     /// Every attribute of a key: the table's, then those of its indexes. An attribute of several keys comes several times.

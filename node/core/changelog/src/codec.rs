@@ -1,6 +1,6 @@
 //! The stored form of a change record. Its sequence number is in the row's key and not repeated here.
 //!
-//! version | kind | origin | timestamp (16) | images present | length of the old image (4, if both are) | images.
+//! version | kind | origin | timestamp (16) | created (8) | images present | length of the old image (4, if both are) | images.
 //! Guarantees: what was encoded is decoded to the same record; any other bytes are an error, never a panic.
 
 use crate::{
@@ -10,10 +10,12 @@ use crate::{
 use bytes::Bytes;
 use stator_item::Timestamp;
 
-/// The version that is written.
-pub const RECORD_VERSION: u8 = 1;
+/// The version that is written. Earlier ones were never released.
+pub const RECORD_VERSION: u8 = 2;
 
-const HEADER_BYTES: usize = 1 + 1 + 1 + Timestamp::BYTES + 1;
+/// What lies before the creation time, and before the images.
+const HEAD_BYTES: usize = 1 + 1 + 1 + Timestamp::BYTES;
+const HEADER_BYTES: usize = HEAD_BYTES + 8 + 1;
 const OLD_IMAGE: u8 = 1;
 const NEW_IMAGE: u8 = 2;
 
@@ -35,6 +37,7 @@ pub fn encode_record(record: &ChangeRecord) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER_BYTES + 4 + images_bytes);
     out.extend_from_slice(&[RECORD_VERSION, kind_tag(record.kind), record.origin]);
     out.extend_from_slice(&record.timestamp.to_bytes());
+    out.extend_from_slice(&record.created_ms.to_be_bytes());
     out.push(if old.is_some() { OLD_IMAGE } else { 0 } | if new.is_some() { NEW_IMAGE } else { 0 });
     if let (Some(old), Some(_)) = (old, new) {
         let old_bytes = u32::try_from(old.len()).expect("an image is an item, and items have a greatest size");
@@ -52,8 +55,10 @@ pub fn decode_record(sequence: SequenceNumber, stored: &[u8]) -> Result<ChangeRe
     if version != RECORD_VERSION {
         return Err(RecordError::UnknownVersion(version));
     }
-    let (header, images) = stored.split_first_chunk::<HEADER_BYTES>().ok_or(SHORT)?;
-    let [_, kind, origin, timestamp @ .., present] = *header;
+    let (head, rest) = stored.split_first_chunk::<HEAD_BYTES>().ok_or(SHORT)?;
+    let [_, kind, origin, timestamp @ ..] = *head;
+    let (created_ms, rest) = rest.split_first_chunk::<8>().ok_or(SHORT)?;
+    let (&present, images) = rest.split_first().ok_or(SHORT)?;
     let (old_image, new_image) = match present {
         0 => return Err(RecordError::Damaged("it has no image")),
         OLD_IMAGE => (Some(images), None),
@@ -73,6 +78,7 @@ pub fn decode_record(sequence: SequenceNumber, stored: &[u8]) -> Result<ChangeRe
         sequence,
         kind,
         timestamp: Timestamp::from_bytes(timestamp),
+        created_ms: u64::from_be_bytes(*created_ms),
         origin,
         old_image: old_image.map(Bytes::copy_from_slice),
         new_image: new_image.map(Bytes::copy_from_slice),
@@ -107,6 +113,7 @@ mod tests {
             sequence: SequenceNumber(77),
             kind: ChangeKind::between(old.as_ref(), new.as_ref()).unwrap_or(ChangeKind::Remove),
             timestamp: Timestamp { wall_ms: 1_700_000_000_000, counter: 3, node: 9 },
+            created_ms: 1_700_000_000_123,
             origin,
             old_image: old.map(Bytes::from),
             new_image: new.map(Bytes::from),

@@ -1,6 +1,6 @@
 //! Cursors: how far each consumer has dealt with a change log, and which records nobody needs any more.
 
-use crate::{record::ChangeRecord, sequence::SequenceNumber};
+use crate::sequence::SequenceNumber;
 use std::collections::BTreeMap;
 
 /// The durable positions of all consumers of one change log.
@@ -49,22 +49,6 @@ impl Cursors {
     }
 }
 
-/// How long records stay readable after everyone has dealt with them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Retention {
-    pub age_ms_min: u64,
-}
-
-impl Retention {
-    /// A stream's 24 hours.
-    pub const STREAM: Retention = Retention { age_ms_min: 24 * 60 * 60 * 1000 };
-
-    /// Whether the record is old enough to be dropped.
-    pub fn is_over(self, record: &ChangeRecord, now_ms: u64) -> bool {
-        record.timestamp.physical_ms().saturating_add(self.age_ms_min) <= now_ms
-    }
-}
-
 /// The last record that may be dropped: `to` was asked for (its retention is over), but no cursor may lie below it.
 pub fn trimmable(cursors: &Cursors, to: SequenceNumber) -> SequenceNumber {
     cursors.slowest().map_or(to, |slowest| slowest.min(to))
@@ -73,8 +57,6 @@ pub fn trimmable(cursors: &Cursors, to: SequenceNumber) -> SequenceNumber {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::ChangeKind;
-    use stator_item::Timestamp;
 
     #[test]
     fn cursors_only_rise() {
@@ -101,21 +83,5 @@ mod tests {
         cursors.advance("b", SequenceNumber(7));
         assert_eq!(trimmable(&cursors, SequenceNumber(9)), SequenceNumber(4));
         assert_eq!(trimmable(&cursors, SequenceNumber(2)), SequenceNumber(2));
-    }
-
-    #[test]
-    fn retention_counts_from_the_write() {
-        let record = ChangeRecord {
-            sequence: SequenceNumber(1),
-            kind: ChangeKind::Insert,
-            timestamp: Timestamp { wall_ms: 1_000, counter: 0, node: 0 },
-            origin: 0,
-            old_image: None,
-            new_image: Some(bytes::Bytes::new()),
-        };
-        let retention = Retention { age_ms_min: 500 };
-        assert!(!retention.is_over(&record, 1_499));
-        assert!(retention.is_over(&record, 1_500));
-        assert!(!Retention { age_ms_min: u64::MAX }.is_over(&record, u64::MAX - 1));
     }
 }

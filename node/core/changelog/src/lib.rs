@@ -10,7 +10,7 @@ pub mod sequence;
 pub mod shard;
 
 pub use codec::{RecordError, decode_record, encode_record};
-pub use cursor::{Cursors, Retention, trimmable};
+pub use cursor::{Cursors, trimmable};
 pub use record::{ChangeKind, ChangeRecord};
 pub use sequence::{SequenceNumber, SequenceNumberError};
-pub use shard::{Lineage, LineageError, Shard, ShardId, ShardIdError};
+pub use shard::{Closed, Lineage, LineageError, Shard, ShardId, ShardIdError};

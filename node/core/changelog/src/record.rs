@@ -21,6 +21,8 @@ pub struct ChangeRecord {
     pub kind: ChangeKind,
     /// Version of the write: its HLC timestamp.
     pub timestamp: Timestamp,
+    /// When the record was applied, in milliseconds since 1970; never falls along a log. Given then; 0 while it is in flight.
+    pub created_ms: u64,
     /// Region in which the write was made; 0 is this one.
     pub origin: u8,
     /// The item before and after, as `stator_item::row` encodes items; `None` where there was or is none.

@@ -39,15 +39,31 @@ impl FromStr for ShardId {
     }
 }
 
+/// The end of a shard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Closed {
+    /// No record of the shard lies above. The place before its first one if it has none.
+    pub ending: SequenceNumber,
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+}
+
 /// One stretch of a change log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Shard {
     pub id: ShardId,
     pub parent: Option<ShardId>,
-    /// No record of the shard lies below.
+    /// No record of the shard lies below. At least 1.
     pub starting: SequenceNumber,
-    /// No record of the shard lies above; `None` while the shard is open.
-    pub ending: Option<SequenceNumber>,
+    /// `None` while the shard is open.
+    pub closed: Option<Closed>,
+}
+
+impl Shard {
+    /// The end as the Streams API shows it, where an end does not lie before its beginning; `None` while the shard is open.
+    pub fn shown_ending(&self) -> Option<SequenceNumber> {
+        self.closed.map(|closed| closed.ending.max(self.starting))
+    }
 }
 
 /// All shards of a stream that are still listed, parents before children.
@@ -67,8 +83,6 @@ pub enum LineageError {
     Repeated,
     #[error("a child's id or sequence numbers do not lie behind its parent's")]
     OutOfOrder,
-    #[error("the shard is open, or its parent is still listed")]
-    Needed,
 }
 
 impl Lineage {
@@ -87,44 +101,50 @@ impl Lineage {
 
     /// Opens a shard without a parent.
     pub fn open(&mut self, id: ShardId, starting: SequenceNumber) -> Result<(), LineageError> {
-        self.insert(Shard { id, parent: None, starting, ending: None })
+        self.insert(Shard { id, parent: None, starting, closed: None })
     }
 
-    /// Closes a shard behind `ending` and opens its children, in one step.
+    /// Closes a shard and opens its children, in one step.
     pub fn split(
         &mut self,
         parent: ShardId,
-        ending: SequenceNumber,
+        closed: Closed,
         children: &[(ShardId, SequenceNumber)],
     ) -> Result<(), LineageError> {
         let closing = self.get(parent).ok_or(LineageError::Unknown)?;
-        if closing.ending.is_some() {
+        if closing.closed.is_some() {
             return Err(LineageError::Closed);
         }
-        let in_order = |(id, starting): &(ShardId, SequenceNumber)| *id > parent && *starting > ending;
-        if closing.starting > ending || !children.iter().all(in_order) {
+        let in_order = |(id, starting): &(ShardId, SequenceNumber)| *id > parent && *starting > closed.ending;
+        if closing.starting > closed.ending.next() || !children.iter().all(in_order) {
             return Err(LineageError::OutOfOrder);
         }
         let mut after = self.clone();
         for (id, starting) in children {
-            after.insert(Shard { id: *id, parent: Some(parent), starting: *starting, ending: None })?;
+            after.insert(Shard { id: *id, parent: Some(parent), starting: *starting, closed: None })?;
         }
         for shard in after.shards.iter_mut().filter(|shard| shard.id == parent) {
-            shard.ending = Some(ending);
+            shard.closed = Some(closed);
         }
         *self = after;
         Ok(())
     }
 
-    /// Takes a closed shard off the list. Parents go first, or a reader would take a child for a root.
-    pub fn drop_closed(&mut self, id: ShardId) -> Result<(), LineageError> {
-        let shard = self.get(id).ok_or(LineageError::Unknown)?;
-        let parent_listed = shard.parent.is_some_and(|parent| self.get(parent).is_some());
-        if shard.ending.is_none() || parent_listed {
-            return Err(LineageError::Needed);
+    /// Takes shards off the list that were closed before that millisecond. Parents go first, or a reader would take a child for
+    /// a root. Whether any went.
+    pub fn drop_closed_before(&mut self, before_ms: u64) -> bool {
+        let listed = self.shards.len();
+        // Parents stand before their children, so one pass from the front sees each parent's fate first.
+        let mut kept: Vec<Shard> = Vec::with_capacity(listed);
+        for shard in self.shards.drain(..) {
+            let is_over = shard.closed.is_some_and(|closed| closed.at_ms < before_ms);
+            let parent_stays = shard.parent.is_some_and(|parent| kept.iter().any(|other| other.id == parent));
+            if !is_over || parent_stays {
+                kept.push(shard);
+            }
         }
-        self.shards.retain(|shard| shard.id != id);
-        Ok(())
+        self.shards = kept;
+        self.shards.len() != listed
     }
 
     fn insert(&mut self, shard: Shard) -> Result<(), LineageError> {
@@ -159,35 +179,49 @@ mod tests {
         assert!((28..=65).contains(&id(u64::MAX, u32::MAX).to_string().len()));
     }
 
+    fn closed(ending: u64, at_ms: u64) -> Closed {
+        Closed { ending: SequenceNumber(ending), at_ms }
+    }
+
     #[test]
     fn a_split_closes_the_parent_and_opens_children_behind_it() {
         let mut lineage = Lineage::default();
         lineage.open(id(1, 1), SequenceNumber(1)).unwrap();
         let children = [(id(5, 1), SequenceNumber(10)), (id(5, 2), SequenceNumber(10))];
-        assert_eq!(lineage.split(id(9, 9), SequenceNumber(9), &children), Err(LineageError::Unknown));
-        assert_eq!(lineage.split(id(1, 1), SequenceNumber(10), &children), Err(LineageError::OutOfOrder));
+        assert_eq!(lineage.split(id(9, 9), closed(9, 5), &children), Err(LineageError::Unknown));
+        assert_eq!(lineage.split(id(1, 1), closed(10, 5), &children), Err(LineageError::OutOfOrder));
         let twins = [children[0], children[0]];
-        assert_eq!(lineage.split(id(1, 1), SequenceNumber(9), &twins), Err(LineageError::Repeated));
+        assert_eq!(lineage.split(id(1, 1), closed(9, 5), &twins), Err(LineageError::Repeated));
         assert_eq!(lineage.shards().len(), 1, "a refused split changes nothing");
 
-        lineage.split(id(1, 1), SequenceNumber(9), &children).unwrap();
-        assert_eq!(lineage.split(id(1, 1), SequenceNumber(9), &children), Err(LineageError::Closed));
-        assert_eq!(lineage.get(id(1, 1)).unwrap().ending, Some(SequenceNumber(9)));
+        lineage.split(id(1, 1), closed(9, 5), &children).unwrap();
+        assert_eq!(lineage.split(id(1, 1), closed(9, 5), &children), Err(LineageError::Closed));
+        assert_eq!(lineage.get(id(1, 1)).unwrap().closed, Some(closed(9, 5)));
         assert_eq!(lineage.children(id(1, 1)).count(), 2);
         let order: Vec<ShardId> = lineage.shards().iter().map(|shard| shard.id).collect();
         assert_eq!(order, [id(1, 1), id(5, 1), id(5, 2)]);
     }
 
     #[test]
+    fn a_shard_without_records_ends_where_it_begins() {
+        let mut lineage = Lineage::default();
+        lineage.open(id(1, 1), SequenceNumber(4)).unwrap();
+        assert_eq!(lineage.split(id(1, 1), closed(2, 5), &[]), Err(LineageError::OutOfOrder));
+        lineage.split(id(1, 1), closed(3, 5), &[]).unwrap();
+        assert_eq!(lineage.get(id(1, 1)).unwrap().shown_ending(), Some(SequenceNumber(4)));
+    }
+
+    #[test]
     fn parents_leave_the_list_before_their_children() {
         let mut lineage = Lineage::default();
         lineage.open(id(1, 1), SequenceNumber(1)).unwrap();
-        assert_eq!(lineage.drop_closed(id(1, 1)), Err(LineageError::Needed));
-        lineage.split(id(1, 1), SequenceNumber(9), &[(id(5, 1), SequenceNumber(10))]).unwrap();
-        lineage.split(id(5, 1), SequenceNumber(12), &[(id(6, 1), SequenceNumber(13))]).unwrap();
-        assert_eq!(lineage.drop_closed(id(5, 1)), Err(LineageError::Needed));
-        lineage.drop_closed(id(1, 1)).unwrap();
-        lineage.drop_closed(id(5, 1)).unwrap();
-        assert_eq!(lineage.drop_closed(id(6, 1)), Err(LineageError::Needed));
+        assert!(!lineage.drop_closed_before(u64::MAX), "it is open");
+        // The clock was set back between the two.
+        lineage.split(id(1, 1), closed(9, 8), &[(id(5, 1), SequenceNumber(10))]).unwrap();
+        lineage.split(id(5, 1), closed(12, 6), &[(id(6, 1), SequenceNumber(13))]).unwrap();
+        assert!(!lineage.drop_closed_before(8), "the parent of what is over is not");
+        assert!(lineage.drop_closed_before(9));
+        let left: Vec<ShardId> = lineage.shards().iter().map(|shard| shard.id).collect();
+        assert_eq!(left, [id(6, 1)]);
     }
 }

@@ -102,8 +102,18 @@ mutants! {
     ReadOldWithoutLookingAgain = "read-old-without-looking-again",
     /// TransactGetItems does not look whether its items changed while it read them.
     ReadOnce = "read-once",
+    /// A write that is throttled has its effects all the same.
+    ThrottleTooLate = "throttle-too-late",
+    /// What is lent to another node can still be consumed here.
+    LendAndKeep = "lend-and-keep",
     /// Request tokens are not remembered.
     ForgetRequestTokens = "forget-request-tokens",
+    /// A write that changes an item leaves no change record.
+    SkipChangeRecord = "skip-change-record",
+    /// Change records are written behind the batch that has their rows.
+    ChangeRecordOutsideBatch = "change-record-outside-batch",
+    /// A child shard is listed while its parent is still open.
+    ChildBeforeParentClosed = "child-before-parent-closed",
 }
 
 /// Whether the mistake is to be made here and now.

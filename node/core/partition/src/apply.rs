@@ -9,7 +9,7 @@ mod tests;
 
 use crate::{
     codec,
-    effects::{CountChange, Effects, Entry, EntryNumber, RowWrite, StateChange},
+    effects::{CountChange, Effects, Entry, RowWrite, StateChange},
     keys,
     reply::IndexCount,
     rows::{FamilyKind, RowWrites},
@@ -50,7 +50,7 @@ pub fn apply(entry: &Entry, log_term: u64, state: &mut PartitionState) -> Applie
     let mut writes = RowWrites::default();
     let mut counted = false;
     for effects in &entry.effects {
-        counted |= apply_effects(effects, entry.number, state, &mut writes);
+        counted |= apply_effects(effects, entry, state, &mut writes);
     }
     if let Some(ids) = state.remembered.close_row(entry.number) {
         let row = codec::encode(&ids, ids.len() * 64);
@@ -66,14 +66,14 @@ pub fn apply(entry: &Entry, log_term: u64, state: &mut PartitionState) -> Applie
 }
 
 /// Whether counters changed.
-fn apply_effects(effects: &Effects, number: EntryNumber, state: &mut PartitionState, writes: &mut RowWrites) -> bool {
+fn apply_effects(effects: &Effects, entry: &Entry, state: &mut PartitionState, writes: &mut RowWrites) -> bool {
     let writes_rows = !(effects.rows.is_empty() && effects.items.is_empty());
     assert!(!writes_rows || !state.is_closed(), "nothing is written to a table that is gone");
     let mut counted = false;
     for item in &effects.items {
-        counted |= apply_item((&item.rows, &item.counts, item.change.as_ref()), number, state, writes);
+        counted |= apply_item((&item.rows, &item.counts, item.change.as_ref()), entry, state, writes);
     }
-    counted |= apply_item((&effects.rows, &effects.counts, effects.change.as_ref()), number, state, writes);
+    counted |= apply_item((&effects.rows, &effects.counts, effects.change.as_ref()), entry, state, writes);
     for change in &effects.transaction {
         state.transactions.apply(state.partition, change, writes);
     }
@@ -81,7 +81,7 @@ fn apply_effects(effects: &Effects, number: EntryNumber, state: &mut PartitionSt
         state.remembered.insert(RememberedId::of(remembered));
     }
     if let Some(change) = &effects.state {
-        change_state(change, state, writes);
+        change_state(change, entry.timestamp.physical_ms(), state, writes);
     }
     counted || effects.state == Some(StateChange::Close)
 }
@@ -89,7 +89,7 @@ fn apply_effects(effects: &Effects, number: EntryNumber, state: &mut PartitionSt
 /// Whether counters changed.
 fn apply_item(
     (rows, counts, change): (&[RowWrite], &[CountChange], Option<&ChangeRecord>),
-    number: EntryNumber,
+    entry: &Entry,
     state: &mut PartitionState,
     writes: &mut RowWrites,
 ) -> bool {
@@ -102,14 +102,16 @@ fn apply_item(
     for change in counts {
         count(change, state);
         if change.index == IndexNumber::ITEMS && change.items < 0 {
-            state.progress.last_delete = number;
+            state.progress.last_delete = entry.number;
         }
     }
     if let Some(change) = change {
         // Numbered here and not in evaluation, so that nothing in flight has to know how many are before it.
         let sequence = state.progress.last_change.next();
         state.progress.last_change = sequence;
-        let record = encode_record(change);
+        // Entries' timestamps rise, those of transactions' records need not.
+        let created_ms = entry.timestamp.physical_ms();
+        let record = encode_record(&ChangeRecord { sequence, created_ms, ..change.clone() });
         if let Some((before, bytes)) = state.log_size.write(sequence, state.progress.change_bytes) {
             writes.put(FamilyKind::State, keys::log_mark_key(state.partition, before), codec::encode(&bytes, 10));
         }
@@ -129,7 +131,7 @@ fn count(change: &CountChange, state: &mut PartitionState) {
     };
 }
 
-fn change_state(change: &StateChange, state: &mut PartitionState, writes: &mut RowWrites) {
+fn change_state(change: &StateChange, now_ms: u64, state: &mut PartitionState, writes: &mut RowWrites) {
     let partition = state.partition;
     match change {
         StateChange::Describe(table) => {
@@ -137,9 +139,10 @@ fn change_state(change: &StateChange, state: &mut PartitionState, writes: &mut R
             let is_first = state.description.is_none();
             state.description = Some(Arc::new((**table).clone()));
             state.follow_indexes(table, is_first, writes);
+            state.follow_streams(table, now_ms, writes);
             trim_unread(state, writes);
         }
-        StateChange::Close => close(state, writes),
+        StateChange::Close => close(state, now_ms, writes),
         StateChange::MoveCursor { consumer, to } => {
             if state.cursors.advance(consumer, *to) {
                 writes.put(FamilyKind::State, keys::cursor_key(partition, consumer), codec::encode(to, 9));
@@ -162,11 +165,15 @@ fn change_state(change: &StateChange, state: &mut PartitionState, writes: &mut R
             state.move_feed(*index, *to, backfill, writes);
             trim_unread(state, writes);
         }
+        StateChange::KeepStreams { roll_before_ms, drop_before_ms } => {
+            state.keep_streams(*roll_before_ms, *drop_before_ms, now_ms, writes);
+            trim_unread(state, writes);
+        }
     }
 }
 
 /// What is still owed stays: the change log and its cursors, and decisions.
-fn close(state: &mut PartitionState, writes: &mut RowWrites) {
+fn close(state: &mut PartitionState, now_ms: u64, writes: &mut RowWrites) {
     for bounds in state.items_bounds() {
         writes.delete_range(FamilyKind::Items, bounds);
     }
@@ -177,22 +184,23 @@ fn close(state: &mut PartitionState, writes: &mut RowWrites) {
     state.counts.clear();
     state.received.clear();
     state.end_feeds(writes);
+    state.close_streams(now_ms, writes);
     state.progress.closed = true;
     trim_unread(state, writes);
 }
 
-/// Where nobody reads the log later, what every consumer has passed goes at once.
+/// What every consumer has passed goes at once, up to the first record of a shard that is listed.
 fn trim_unread(state: &mut PartitionState, writes: &mut RowWrites) {
-    let has_stream = state.description.as_ref().is_some_and(|table| table.stream.is_some());
-    if !has_stream {
-        trim(state.progress.last_change, state, writes);
-    }
+    trim(state.progress.last_change, state, writes);
 }
 
 fn trim(to: SequenceNumber, state: &mut PartitionState, writes: &mut RowWrites) {
     let last = match stator_mutants::is(Mutant::TrimUnread) {
         true => to,
-        false => state.slowest_feed().unwrap_or(to).min(trimmable(&state.cursors, to)),
+        false => [state.slowest_feed(), state.last_before_shards(), Some(trimmable(&state.cursors, to))]
+            .into_iter()
+            .flatten()
+            .fold(to, SequenceNumber::min),
     };
     let last = last.min(state.progress.last_change);
     if last < state.progress.first_change {

@@ -2,11 +2,12 @@
 //! it can know: conditions, sizes after an update, index keys, its token range.
 
 use crate::global_index::{Backfill, Delivery};
+use crate::stream::{ReadShard, RecordPlace};
 use crate::transaction::{Decide, Finish, Prepare, TransactGet, TransactOne, TransactionId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use stator_catalog::{TableDescription, TokenRange};
-use stator_changelog::SequenceNumber;
+use stator_catalog::{StreamLabel, TableDescription, TokenRange};
+use stator_changelog::{SequenceNumber, ShardId};
 use stator_expression::{Condition, Projection, RangeCondition, Update};
 use stator_item::{IndexNumber, Key, KeyPart, TableId};
 
@@ -80,6 +81,24 @@ pub enum Command {
         transaction: TransactionId,
     },
     TransactGet(Box<TransactGet>),
+    /// A stream's shards whose ids come after `after`, in their order, at most so many.
+    ShowShards {
+        stream: StreamLabel,
+        after: Option<ShardId>,
+        shards_max: u64,
+    },
+    /// A place in a shard, to read from.
+    FindRecord {
+        stream: StreamLabel,
+        shard: ShardId,
+        place: RecordPlace,
+    },
+    ReadShard(Box<ReadShard>),
+    /// Rolls shards with records that were opened before the one millisecond, drops those that were closed before the other.
+    KeepStreams {
+        roll_before_ms: u64,
+        drop_before_ms: u64,
+    },
 }
 
 /// `ReturnValues`.
@@ -187,12 +206,32 @@ impl Command {
                 | Command::ShowFeeds
                 | Command::Decision { .. }
                 | Command::TransactGet(_)
+                | Command::ShowShards { .. }
+                | Command::FindRecord { .. }
+                | Command::ReadShard(_)
         )
     }
 
     /// Whether only a leader may answer it.
     pub fn must_be_strong(&self) -> bool {
-        self.is_write() || matches!(self, Command::Decision { .. } | Command::TransactGet(_))
+        self.is_write()
+            || matches!(
+                self,
+                Command::Decision { .. }
+                    | Command::TransactGet(_)
+                    | Command::ShowShards { .. }
+                    | Command::FindRecord { .. }
+                    | Command::ReadShard(_)
+            )
+    }
+
+    /// Whether it may be a request of the client that was carried out before, and is answered as such.
+    pub fn has_request_token(&self) -> bool {
+        match self {
+            Command::TransactOne(one) => one.request.is_some(),
+            Command::Prepare(prepare) => prepare.request.is_some(),
+            _ => false,
+        }
     }
 
     /// Whether it brings a begun transaction to its end: there is always room for those.

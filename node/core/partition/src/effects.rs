@@ -125,6 +125,11 @@ pub enum StateChange {
         to: SequenceNumber,
         backfill: Backfill,
     },
+    /// Shards of streams that were opened before the one millisecond roll, those closed before the other are dropped.
+    KeepStreams {
+        roll_before_ms: u64,
+        drop_before_ms: u64,
+    },
 }
 
 /// Names an entry among those of its partition: from 1 on, rising. Numbers are never used twice within a term: an entry whose

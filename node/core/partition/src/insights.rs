@@ -113,7 +113,7 @@ impl Insights {
     pub fn count(&mut self, AskedKey(key): &AskedKey, outcome: &Result<Reply, Refusal>, elapsed: Duration) {
         self.turn(elapsed);
         match outcome {
-            Err(Refusal::Overloaded) => self.now.throttled.count(key),
+            Err(Refusal::Overloaded | Refusal::Throttled(_)) => self.now.throttled.count(key),
             Ok(_) | Err(Refusal::ConditionFailed { .. }) if self.mode == InsightsMode::AccessedAndThrottledKeys => {
                 self.now.accessed.count(key);
             }

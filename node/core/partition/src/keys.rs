@@ -4,6 +4,7 @@
 //! The rows that the replica keeps for itself (applied position, snapshot mark) come first and belong to no state.
 
 use bytes::Bytes;
+use stator_catalog::StreamLabel;
 use stator_changelog::SequenceNumber;
 use stator_item::{Bounds, PartitionId, TableId, Token, key::prefix_end};
 
@@ -29,6 +30,7 @@ mod tag {
     pub const COMMITTED: u8 = 36;
     pub const ABORTED: u8 = 37;
     pub const REQUEST: u8 = 38;
+    pub const STREAM: u8 = 39;
 }
 
 /// What a row of the family `State` is about.
@@ -57,6 +59,10 @@ pub(crate) enum StateKey {
     },
     /// What is known of transactions.
     Transactions(TransactionsRow),
+    /// The shards of a stream.
+    Stream {
+        label: StreamLabel,
+    },
 }
 
 /// Where the replica keeps its Raft position, in the same batch as the rows.
@@ -125,6 +131,10 @@ pub(crate) fn received_bounds(partition: PartitionId) -> Bounds {
     (start, end)
 }
 
+pub(crate) fn stream_key(partition: PartitionId, label: StreamLabel) -> Bytes {
+    state_key(partition, tag::STREAM, &label.0.to_be_bytes())
+}
+
 pub(crate) fn log_mark_key(partition: PartitionId, record: SequenceNumber) -> Bytes {
     state_key(partition, tag::LOG_MARK, &record.0.to_be_bytes())
 }
@@ -159,6 +169,7 @@ pub(crate) fn parse_state_key(partition: PartitionId, key: &[u8]) -> Option<Stat
         }
         (tag::FEED, index) => Some(StateKey::Feed { index: TableId(number(index)?) }),
         (tag::RECEIVED, first) => Some(StateKey::Received { first: Token(number(first)?) }),
+        (tag::STREAM, label) => Some(StateKey::Stream { label: StreamLabel(number(label)?) }),
         (tag::LOG_MARK, record) => Some(StateKey::LogMark { record: SequenceNumber(number(record)?) }),
         (tag::INTENT, row_key) => {
             Some(StateKey::Transactions(TransactionsRow::Intent { row_key: Bytes::copy_from_slice(row_key) }))

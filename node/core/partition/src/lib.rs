@@ -2,9 +2,11 @@
 //!
 //! The leader calls [`evaluate`](evaluate::evaluate()) for each command in order, against applied rows under the
 //! [`overlay`], and [packs](pack) the effects into entries; every replica calls [`apply`](apply::apply()) for each committed
-//! entry and gets the row writes back; [`read`](read::read()) answers reads from committed rows.
+//! entry and gets the row writes back; [`read`](read::read()) answers reads from committed rows. [`capacity`] says what a
+//! command consumes, [`throttle`] whether that is there.
 
 pub mod apply;
+pub mod capacity;
 pub mod check;
 pub mod codec;
 pub mod command;
@@ -20,8 +22,10 @@ pub mod reply;
 pub mod rows;
 pub mod rows_needed;
 pub mod state;
+pub mod stream;
 #[cfg(test)]
 mod testing;
+pub mod throttle;
 pub mod transaction;
 
 pub use apply::{Applied, Outcome, apply};
@@ -36,3 +40,5 @@ pub use reply::{Refusal, Reply};
 pub use rows::{Direction, FamilyKind, ReadError, ReadRow, ReadRows, RowChange, RowWrites};
 pub use rows_needed::rows_needed;
 pub use state::{PartitionState, ReadState};
+pub use stream::{ReadShard, RecordPlace, ShardRecords, StreamRecord};
+pub use throttle::{Throttle, Throttled};

@@ -156,7 +156,12 @@ impl Overlay {
             Some(StateChange::Receive { source, up_to }) => {
                 self.received.push_back(InFlight { value: (*source, *up_to), entry });
             }
-            Some(StateChange::MoveCursor { .. } | StateChange::TrimChanges { .. } | StateChange::MoveFeed { .. })
+            Some(
+                StateChange::MoveCursor { .. }
+                | StateChange::TrimChanges { .. }
+                | StateChange::MoveFeed { .. }
+                | StateChange::KeepStreams { .. },
+            )
             | None => {}
         }
         let bytes = effects.bytes();

@@ -2,6 +2,7 @@
 
 mod changes;
 mod page;
+mod shards;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -27,6 +28,10 @@ pub fn read(command: &Command, state: &ReadState, rows: &dyn ReadRows) -> Result
     // The change log outlives its table: its consumers still read it.
     if let Command::ReadChanges { after, bytes_max } = command {
         return changes::read(*after, *bytes_max, state, rows).map(|records| Ok(Reply::Changes(records)));
+    }
+    // So do its shards.
+    if let Command::ShowShards { .. } | Command::FindRecord { .. } | Command::ReadShard(_) = command {
+        return shards::read(command, state, rows);
     }
     if let Command::ShowFeeds = command {
         return Ok(Ok(Reply::Feeds(state.feed_statuses())));

@@ -3,11 +3,13 @@
 use crate::{
     command::Position,
     global_index::{Feed, FeedStatus},
+    stream::ShardRecords,
+    throttle::Throttled,
     transaction::{Cancelled, Decision, Finished, Intended, Prepared, Repeated, TransactGot},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use stator_changelog::{ChangeRecord, SequenceNumber};
+use stator_changelog::{ChangeRecord, SequenceNumber, Shard};
 use stator_item::{IndexNumber, TableId};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -38,6 +40,11 @@ pub enum Reply {
     Intended(Box<Intended>),
     /// For each item, in order; `None`: a write's intent stands on it.
     TransactGot(Vec<Option<TransactGot>>),
+    /// In the order of their ids.
+    Shards(Vec<Shard>),
+    /// Where the record stands, or would.
+    Place(SequenceNumber),
+    ShardRecords(Box<ShardRecords>),
 }
 
 /// Sizes are DynamoDB's (`stator_item::size`), 0 where there is no item.
@@ -141,4 +148,16 @@ pub enum Refusal {
     /// The items of the transaction have more than 4 MB.
     #[error("the transaction is too large")]
     TransactionTooLarge,
+    /// The stream's records have reached their quota: nothing was done.
+    #[error("the stream's records have reached their quota")]
+    StreamFull,
+    /// The stream has no such shard here, or no longer.
+    #[error("the stream has no such shard")]
+    NoSuchShard,
+    /// The place lies before the first record that is kept.
+    #[error("the records from there on are not all kept")]
+    Trimmed,
+    /// More of a capacity was consumed than there is: nothing was done.
+    #[error("throttled: {}", .0.reason())]
+    Throttled(Box<Throttled>),
 }

@@ -34,7 +34,11 @@ pub fn rows_needed(command: &Command, table: &TableDescription) -> Vec<Vec<u8>> 
         | Command::Forget { .. }
         | Command::ForgetRequests { .. }
         | Command::Decision { .. }
-        | Command::TransactGet(_) => return Vec::new(),
+        | Command::TransactGet(_)
+        | Command::ShowShards { .. }
+        | Command::FindRecord { .. }
+        | Command::ReadShard(_)
+        | Command::KeepStreams { .. } => return Vec::new(),
     };
     written_rows(std::iter::once(written), table)
 }

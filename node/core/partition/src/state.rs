@@ -6,11 +6,13 @@
 
 mod feeds;
 mod remembered;
+mod streams;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use remembered::RememberedId;
 pub use remembered::{REMEMBERED_AGE_MS_MAX, REMEMBERED_BYTES_MAX, REMEMBERED_COUNT_MAX, RememberedIds};
+pub use streams::{STREAM_BYTES_MAX, shard_tail};
 
 use crate::{
     codec::{self, CodecError},
@@ -24,8 +26,8 @@ use crate::{
     transaction::{Decision, Intent, Transactions, Unfinished},
 };
 use serde::{Deserialize, Serialize};
-use stator_catalog::{GlobalIndex, LocalIndex, TableDescription, TokenRange};
-use stator_changelog::{Cursors, SequenceNumber};
+use stator_catalog::{GlobalIndex, LocalIndex, StreamLabel, TableDescription, TokenRange};
+use stator_changelog::{Cursors, Lineage, SequenceNumber};
 use stator_item::{Bounds, IndexNumber, Key, PartitionId, TableId, Timestamp};
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
@@ -69,6 +71,8 @@ pub struct PartitionState {
     pub(crate) received: Received,
     pub(crate) log_size: LogSize,
     pub(crate) transactions: Transactions,
+    /// The streams that have shards here.
+    pub(crate) streams: Arc<BTreeMap<StreamLabel, Lineage>>,
 }
 
 /// What answering reads needs of a state; cheap to take, so that the state is not held while rows are read.
@@ -79,6 +83,7 @@ pub struct ReadState {
     pub(crate) description: Option<Arc<TableDescription>>,
     pub(crate) counts: Vec<IndexCount>,
     pub(crate) feeds: Arc<BTreeMap<TableId, IndexFeed>>,
+    pub(crate) streams: Arc<BTreeMap<StreamLabel, Lineage>>,
     /// Intents on the items that the command asks for, by row key. Only for strong reads of single items.
     pub(crate) intents: BTreeMap<Vec<u8>, Arc<Intent>>,
     /// The decision that the command asks for.
@@ -112,6 +117,7 @@ impl PartitionState {
             received: Received::default(),
             log_size: LogSize::default(),
             transactions: Transactions::default(),
+            streams: Arc::default(),
         }
     }
 
@@ -227,6 +233,7 @@ impl PartitionState {
             description: self.description.clone(),
             counts: self.counts(),
             feeds: self.feeds.clone(),
+            streams: self.streams.clone(),
             intents: BTreeMap::new(),
             decision: None,
         }
@@ -303,6 +310,7 @@ struct Loading {
     received: Received,
     log_size: LogSize,
     transactions: Transactions,
+    streams: BTreeMap<StreamLabel, Lineage>,
 }
 
 impl Loading {
@@ -327,6 +335,9 @@ impl Loading {
             }
             StateKey::Received { first } => self.received.load(first, decoded(value)?),
             StateKey::LogMark { record } => self.log_size.load(record, decoded(value)?),
+            StateKey::Stream { label } => {
+                self.streams.insert(label, decoded(value)?);
+            }
             StateKey::Transactions(row) => self.transactions.load_row(row, value)?,
         }
         Ok(())
@@ -350,6 +361,7 @@ impl Loading {
                 received: self.received,
                 log_size: self.log_size,
                 transactions: self.transactions,
+                streams: Arc::new(self.streams),
             })),
         }
     }

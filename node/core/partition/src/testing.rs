@@ -14,8 +14,8 @@ use crate::{
 };
 use bytes::Bytes;
 use stator_catalog::{
-    Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, StreamView, TableClass, TableDescription,
-    TableStatus, Throughput, TokenRange,
+    Billing, IndexProjection, KeyAttribute, KeySchema, LocalIndex, StreamDescription, StreamLabel, StreamStatus,
+    StreamView, TableClass, TableDescription, TableStatus, Throughput, TokenRange,
 };
 use stator_item::{Bounds, IndexNumber, KeyType, PartitionId, TableId, Timestamp};
 use std::{collections::BTreeMap, ops::Bound, ops::ControlFlow};
@@ -23,6 +23,7 @@ use std::{collections::BTreeMap, ops::Bound, ops::ControlFlow};
 pub(crate) const PARTITION: PartitionId = PartitionId(7);
 pub(crate) const TABLE: TableId = TableId(3);
 pub(crate) const TERM: u64 = 4;
+pub(crate) const STREAM: StreamLabel = StreamLabel(500);
 
 /// Rows in ordered maps.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -112,7 +113,14 @@ pub(crate) fn table(local_indexes: bool, stream: bool) -> TableDescription {
         deletion_protection: false,
         sse: None,
         tags: BTreeMap::new(),
-        stream: stream.then_some(StreamView::NewAndOldImages),
+        streams: stream
+            .then_some(StreamDescription {
+                label: STREAM,
+                view: StreamView::NewAndOldImages,
+                status: StreamStatus::Enabled,
+            })
+            .into_iter()
+            .collect(),
         global_indexes: Vec::new(),
     }
 }

@@ -5,13 +5,13 @@ use parking_lot::{Mutex, RwLock};
 use stator_catalog::{Catalog, Change, InsightsMode, Member, PartitionDescription, Role, TokenRange};
 use stator_consensus::ConsensusError;
 use stator_environment::RaftLog;
-use stator_item::{NodeId, PartitionId, ReplicaId, TableId};
+use stator_item::{NodeId, PartitionId, ReplicaId, TableId, Timestamp};
 use stator_partition::{
-    Refusal, Reply,
+    Attempt, Command, CommandId, Refusal, Reply,
     insights::{self, AskedKey, Contributor, Insights},
     transaction::Place,
 };
-use stator_replica::{Parts, Replica, Request, remove};
+use stator_replica::{Consistency, Parts, Replica, Request, remove};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -27,6 +27,8 @@ const FOUND_MAX: Duration = Duration::from_secs(10);
 /// Keys of each list that are told of a table.
 const CONTRIBUTORS_MAX: usize = 100;
 const RETRY_AFTER: Duration = Duration::from_millis(200);
+/// How long a command of this node's own may take.
+const ASK_MAX: Duration = Duration::from_secs(5);
 
 /// A replica that runs here.
 pub(crate) struct Hosted {
@@ -89,6 +91,22 @@ impl Host {
         outcome
     }
 
+    /// Asks a partition itself, through its replica here: only if that leads does it answer.
+    pub async fn ask(&self, hosted: &Hosted, command: Command) -> Result<Reply, Refusal> {
+        let environment = &self.parts.environment;
+        let request = Request {
+            id: CommandId(environment.random.next_u128()),
+            birth: Timestamp { wall_ms: environment.clock.wall_ms(), counter: 0, node: self.node.0 as u32 },
+            attempt: Attempt::First,
+            // It asks the replica that it stands beside, whatever its epoch.
+            epoch: u64::MAX,
+            deadline: environment.clock.elapsed() + ASK_MAX,
+            consistency: Consistency::Strong,
+            command,
+        };
+        hosted.replica.submit(request).await
+    }
+
     /// The keys of a table that are asked for most, as the replicas here have counted.
     pub fn insights(&self, table: TableId) -> Vec<Contributor> {
         let elapsed = self.parts.environment.clock.elapsed();
@@ -146,6 +164,7 @@ impl Host {
                 self.open(partition, member).await?;
             }
         }
+        self.parts.meters.retain(|rows| catalog.table_of_rows(rows).is_some());
         let elapsed = self.parts.environment.clock.elapsed();
         for hosted in self.replicas.read().values() {
             hosted.count(catalog.insights(hosted.description.table).and_then(|insights| insights.mode), elapsed);

@@ -10,6 +10,7 @@ mod heartbeat;
 mod host;
 mod indexer;
 mod leftovers;
+mod lending;
 mod lifecycle;
 mod members;
 mod metrics;
@@ -17,7 +18,9 @@ mod node;
 mod placement;
 mod reporting;
 mod router;
+mod scaling;
 mod settings;
+mod streams;
 mod transactions;
 
 pub use catalog::{ReplicaReport, Report, stored_catalog};

@@ -1,4 +1,5 @@
-//! Tables on their way: the catalog's leader brings descriptions to partitions, closes them, and tells the catalog.
+//! Tables on their way: the catalog's leader brings descriptions to partitions, closes them, and tells the catalog; and has it
+//! forget old streams.
 //!
 //! Every step may be done again: a description of a version that is known, a closing of what is closed and a change that is
 //! made already change nothing. So a new leader of the catalog begins where it likes.
@@ -64,6 +65,20 @@ impl Lifecycle {
                 lifecycle.busy.lock().remove(&table.id);
             };
             self.router.client.environment.tasks.spawn("table", Box::pin(advance));
+        }
+        let now_ms = self.router.client.environment.clock.wall_ms();
+        for table in catalog.tables_with_old_streams(now_ms) {
+            if !self.busy.lock().insert(table) {
+                continue;
+            }
+            let lifecycle = self.clone();
+            let forget = async move {
+                if let Err(refusal) = lifecycle.change(Change::ForgetStreams { table }).await {
+                    tracing::debug!(%table, %refusal, "old streams are not forgotten yet");
+                }
+                lifecycle.busy.lock().remove(&table);
+            };
+            self.router.client.environment.tasks.spawn("old streams", Box::pin(forget));
         }
     }
 

@@ -18,6 +18,7 @@ pub struct Metrics {
     pub(crate) index_sessions_begun: Counter,
     pub(crate) index_delivery_seconds: Histogram,
     pub(crate) transactions_recovered: Counter,
+    pub(crate) stream_fullest_bytes: Gauge,
 }
 
 impl Metrics {
@@ -35,6 +36,7 @@ impl Metrics {
             index_sessions_begun: Counter::default(),
             index_delivery_seconds: Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]),
             transactions_recovered: Counter::default(),
+            stream_fullest_bytes: Gauge::default(),
         };
         let registry = registry.sub_registry_with_prefix("stator_cluster");
         registry.register("commands_forwarded", "Commands sent on to another node", metrics.forwarded.clone());
@@ -76,6 +78,11 @@ impl Metrics {
             "transactions_recovered",
             "Transactions brought to their end by the leader of a partition, as their coordinator was gone or slow",
             metrics.transactions_recovered.clone(),
+        );
+        registry.register(
+            "stream_fullest_bytes",
+            "Records kept for streams by the partition led here that keeps most; at 16 GiB its writes are throttled",
+            metrics.stream_fullest_bytes.clone(),
         );
         metrics
     }

@@ -9,12 +9,15 @@ use crate::{
     host::Host,
     indexer::Indexer,
     leftovers::remove_leftovers,
+    lending::Lending,
     lifecycle::Lifecycle,
     metrics::Metrics,
     placement::Placement,
     reporting::{CatalogHandler, ReplicaDigest, digests, report},
     router::Router,
+    scaling::AutoScaling,
     settings::Settings,
+    streams::Streams,
     transactions::Recovery,
 };
 use parking_lot::{Mutex, RwLock};
@@ -24,6 +27,7 @@ use stator_consensus::{ConsensusError, Failure, Groups, Wakefulness};
 use stator_environment::{BoxFuture, DiskError, Environment, Network, RaftLog, Rows, Service, Task};
 use stator_item::{NodeId, PartitionId, TableId};
 use stator_partition::insights::Contributor;
+use stator_replica::Meters;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -103,12 +107,14 @@ impl Node {
             seat: RwLock::new(None),
             contacts,
         });
+        let replica_metrics = Arc::new(stator_replica::Metrics::new(registry));
         let replica_parts = stator_replica::Parts {
             groups: groups.clone(),
             rows: rows.clone(),
             environment: environment.clone(),
+            meters: Meters::new(settings.replica.throttling, replica_metrics.clone()),
             settings: settings.replica,
-            metrics: Arc::new(stator_replica::Metrics::new(registry)),
+            metrics: replica_metrics,
             failure: failure.clone(),
         };
         let host = Arc::new(Host {
@@ -149,7 +155,12 @@ impl Node {
         self.spawn("tables", Box::pin(lifecycle.run()));
         let indexer = Arc::new(Indexer { router: self.router.clone(), metrics: self.router.metrics.clone() });
         self.spawn("indexes", Box::pin(indexer.run()));
+        let streams = Arc::new(Streams { router: self.router.clone(), metrics: self.router.metrics.clone() });
+        self.spawn("streams", Box::pin(streams.run()));
+        self.spawn("lending", Box::pin(Arc::new(Lending { router: self.router.clone() }).run()));
         self.spawn("transactions", Box::pin(Arc::new(Recovery::new(self.router.clone())).run()));
+        let scaling = AutoScaling::new(self.router.clone(), self.heartbeats.clone(), self.placement.clone());
+        self.spawn("scaling", Box::pin(scaling.run()));
         self.spawn("placement", Box::pin(self.placement.clone().run()));
     }
 

@@ -15,6 +15,7 @@ use stator_catalog::{
 use stator_environment::Service;
 use stator_item::{NodeId, PartitionId, TableId};
 use stator_partition::insights::Contributor;
+use stator_replica::ConsumedHalves;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -136,6 +137,17 @@ impl Placement {
     pub async fn insights(&self, node: NodeId, table: TableId) -> Option<Vec<Contributor>> {
         match self.ask(node, &Message::Insights { table }).await? {
             Answer::Insights(told) => Some(told),
+            _ => None,
+        }
+    }
+
+    /// What was consumed of tables and indexes on a node; `None`: it does not answer.
+    pub async fn consumed(&self, node: NodeId) -> Option<BTreeMap<TableId, ConsumedHalves>> {
+        if node == self.router.host.node {
+            return Some(self.router.host.parts.meters.consumed());
+        }
+        match self.ask(node, &Message::Consumed).await? {
+            Answer::Consumed(consumed) => Some(consumed),
             _ => None,
         }
     }

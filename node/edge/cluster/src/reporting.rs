@@ -9,6 +9,7 @@ use bytes::Bytes;
 use stator_consensus::{Digest, Group, StateMachine, Wakefulness};
 use stator_environment::{BoxFuture, DiskError, Family, Handler, KeyRange};
 use stator_item::{IndexNumber, NodeId, PartitionId, ReplicaId};
+use stator_replica::Wanting;
 use std::{sync::Arc, time::Duration};
 
 /// How long a question to the catalog's leader may take here; the asking node gives up sooner.
@@ -41,6 +42,13 @@ async fn answer(client: &CatalogClient, host: &Host, message: Message) -> Answer
         Message::Report => Answer::Report(report(client, host)),
         Message::Insights { table } => Answer::Insights(host.insights(table)),
         Message::Leading => Answer::Leading(leading(client, host)),
+        Message::Lend { rows, pool, wanted } => {
+            let catalog = client.copy.catalog();
+            let now = host.parts.environment.clock.elapsed();
+            let lend = |table| host.parts.meters.lend(table, Wanting { rows, pool, wanted }, now);
+            Answer::Lent(catalog.table_of_rows(rows).map(|table| lend(table)).unwrap_or_default())
+        }
+        Message::Consumed => Answer::Consumed(host.parts.meters.consumed()),
         Message::ChangeMembers { partition, members } => match group(client, host, partition) {
             Some(group) => change_members(&group, &members, host.settings.move_max).await,
             None => Answer::NotLeader { leader: None },

@@ -110,7 +110,7 @@ impl Router {
                     self.note_leader(partition.id, own.map(|(_, leader)| leader).filter(|leader| *leader != node));
                 }
                 // "Nothing was done" would be wrong: an earlier attempt may have come through.
-                Refusal::Overloaded if journey.attempt == Attempt::Repeated => {}
+                Refusal::Overloaded | Refusal::Throttled(_) if journey.attempt == Attempt::Repeated => {}
                 decided => return Err(decided),
             }
             journey.tries += 1;
@@ -139,7 +139,10 @@ impl Router {
     fn choose(&self, partition: &PartitionDescription, journey: &Journey) -> NodeId {
         let own = self.host.replica(partition.id);
         if let Some(own) = &own {
-            let serves = journey.consistency == Consistency::Eventual && journey.tries == 0;
+            // Where tables are held to their capacity, their leaders count all reads.
+            let serves = journey.consistency == Consistency::Eventual
+                && journey.tries == 0
+                && !self.host.parts.meters.enforces();
             if serves || own.replica.leadership().leads {
                 return self.host.node;
             }

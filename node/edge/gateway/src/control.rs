@@ -91,6 +91,22 @@ impl Gateway {
                 DescribeEndpoints::parse(turn.body)?.render(host, &mut turn.out);
                 Ok(())
             }
+            Operation::ListStreams => self.list_streams(turn).await,
+            Operation::DescribeStream => self.describe_stream(turn).await,
+            Operation::GetShardIterator => self.get_shard_iterator(turn).await,
+            Operation::GetRecords => self.get_records(head, turn).await,
+            Operation::DeleteScalingPolicy
+            | Operation::DeregisterScalableTarget
+            | Operation::DescribeScalableTargets
+            | Operation::DescribeScalingActivities
+            | Operation::DescribeScalingPolicies
+            | Operation::DescribeTableReplicaAutoScaling
+            | Operation::ListTagsOfScalableTarget
+            | Operation::PutScalingPolicy
+            | Operation::RegisterScalableTarget
+            | Operation::TagScalableTarget
+            | Operation::UntagScalableTarget
+            | Operation::UpdateTableReplicaAutoScaling => self.scaling(operation, turn).await,
             Operation::BatchGetItem
             | Operation::BatchWriteItem
             | Operation::BatchExecuteStatement
@@ -157,7 +173,11 @@ impl Gateway {
     }
 
     /// The table that the request names, which must exist here.
-    async fn table(&self, reference: &TableReference, turn: &mut Turn<'_>) -> Result<Arc<TableDescription>, ApiError> {
+    pub(crate) async fn table(
+        &self,
+        reference: &TableReference,
+        turn: &mut Turn<'_>,
+    ) -> Result<Arc<TableDescription>, ApiError> {
         let found = self.find_table(reference, turn).await?;
         found.ok_or_else(|| ApiError::table_not_found(&reference.name))
     }
@@ -172,11 +192,11 @@ impl Gateway {
         Ok(turn.table.clone())
     }
 
-    fn owner(&self) -> Result<Owner, ApiError> {
+    pub(crate) fn owner(&self) -> Result<Owner, ApiError> {
         owner(&*self.tables)
     }
 
-    async fn change(&self, change: Change, turn: &Turn<'_>) -> Result<Outcome, ApiError> {
+    pub(crate) async fn change(&self, change: Change, turn: &Turn<'_>) -> Result<Outcome, ApiError> {
         self.tables.change(change, turn.deadline).await.map_err(|error| match error {
             ChangeError::Refused(refusal) => refusal.into(),
             // It may still be made.

@@ -48,14 +48,30 @@ impl Turn<'_> {
             Operation::TransactWriteItems => self.transact_write().await,
             Operation::TransactGetItems => self.transact_get().await,
             Operation::CreateTable
+            | Operation::DeleteScalingPolicy
             | Operation::DeleteTable
+            | Operation::DeregisterScalableTarget
+            | Operation::DescribeScalableTargets
+            | Operation::DescribeScalingActivities
+            | Operation::DescribeScalingPolicies
+            | Operation::DescribeTableReplicaAutoScaling
+            | Operation::ListTagsOfScalableTarget
+            | Operation::PutScalingPolicy
+            | Operation::RegisterScalableTarget
+            | Operation::TagScalableTarget
+            | Operation::UntagScalableTarget
+            | Operation::UpdateTableReplicaAutoScaling
             | Operation::DescribeContinuousBackups
             | Operation::DescribeContributorInsights
             | Operation::DescribeEndpoints
             | Operation::DescribeLimits
+            | Operation::DescribeStream
             | Operation::DescribeTable
             | Operation::DescribeTimeToLive
+            | Operation::GetRecords
+            | Operation::GetShardIterator
             | Operation::ListContributorInsights
+            | Operation::ListStreams
             | Operation::ListTables
             | Operation::ListTagsOfResource
             | Operation::TagResource

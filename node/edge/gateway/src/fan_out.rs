@@ -107,7 +107,7 @@ async fn counts_of(door: &dyn Door, rows: TableId, deadline: Deadline) -> Vec<In
 }
 
 /// The tokens of each partition of a table or index.
-fn partitions(door: &dyn Door, rows: TableId) -> impl Iterator<Item = TokenRange> {
+pub(crate) fn partitions(door: &dyn Door, rows: TableId) -> impl Iterator<Item = TokenRange> {
     let mut next = Some(TokenRange::ALL.first);
     std::iter::from_fn(move || {
         let tokens = door.partition_tokens(rows, next?)?;

@@ -4,10 +4,11 @@ use crate::{
     admission::{Budget, Counted, shed},
     authentication::Authenticator,
     body::{self, BodyError, Received},
+    control,
     cors::Cors,
     dispatch::Turn,
     metrics::Metrics,
-    reply::{self, Connection, ReplyBody, ReplyEncoding},
+    reply::{self, Connection, JsonVersion, ReplyBody, ReplyEncoding},
     request_id::{RequestId, RequestIds},
     settings::Settings,
     tables::Tables,
@@ -55,6 +56,7 @@ pub struct Gateway {
     pub(crate) connections: Arc<Budget>,
     requests: Arc<Budget>,
     bodies: Arc<Budget>,
+    pub(crate) waiters: Arc<Budget>,
 }
 
 /// The request gets no response: its connection is closed.
@@ -81,6 +83,7 @@ impl Gateway {
             connections: Budget::new(settings.connections_max),
             requests: Budget::new(settings.requests_max),
             bodies: Budget::new(settings.bodies_bytes_max),
+            waiters: Budget::new(settings.waiters_max),
             coordinator: Coordinator { door: door.clone(), environment: environment.clone() },
             environment,
             door,
@@ -218,15 +221,16 @@ impl Gateway {
     fn refusal_after(&self, operation: Option<Operation>, error: ApiError, took: Duration) -> Answer {
         let wire = Wire::from(error);
         self.metrics.answered(operation, Some(wire.short_name()), took);
+        let owner = wire.throttled.as_ref().and_then(|_| control::owner(&*self.tables).ok());
         let mut body = Vec::with_capacity(256);
-        wire.write_json(&mut body);
+        wire.write_json(owner.as_ref(), &mut body);
         Answer { status: wire.status, body, connection: Connection::Keep }
     }
 
     fn respond(&self, head: &request::Parts, answer: Answer, id: &RequestId) -> Response<ReplyBody> {
         let Answer { status, body, connection } = answer;
         let encoding = ReplyEncoding::choose(&head.headers, body.len(), self.settings.gzip_reply_bytes_min);
-        let mut response = reply::api(status, body, id, encoding);
+        let mut response = reply::api(status, body, id, (encoding, spoken(head)));
         self.metrics.sent_bytes.inc_by(hyper::body::Body::size_hint(response.body()).lower());
         self.cors.mark(&head.headers, response.headers_mut());
         if connection == Connection::Close && head.version < http::Version::HTTP_2 {
@@ -242,6 +246,14 @@ fn speaks_the_protocol(head: &request::Parts) -> bool {
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let known: [&[u8]; 3] = [b"application/x-amz-json-1.0", b"application/x-amz-json-1.1", b"application/json"];
     known.iter().any(|known| essence.eq_ignore_ascii_case(known))
+}
+
+/// The version of JSON that the service speaks that a request names.
+fn spoken(head: &request::Parts) -> JsonVersion {
+    match head.headers.get("x-amz-target") {
+        Some(target) if target.as_bytes().starts_with(b"AnyScaleFrontendService.") => JsonVersion::V1_1,
+        _ => JsonVersion::V1_0,
+    }
 }
 
 /// The operation that the request names.

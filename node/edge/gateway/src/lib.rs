@@ -17,9 +17,11 @@ mod metrics;
 mod probes;
 mod reply;
 mod request_id;
+mod scaling;
 mod serve;
 mod settings;
 mod statements;
+mod streams;
 mod tables;
 #[cfg(test)]
 mod tests;

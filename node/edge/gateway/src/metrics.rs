@@ -41,6 +41,7 @@ pub(crate) struct Metrics {
     pub accepted_connections: Counter,
     pub refused_connections: Counter,
     pub requests_in_flight: Gauge,
+    pub waiters: Gauge,
     pub shed_requests: Counter,
     pub panics: Counter,
     pub received_bytes: Counter,
@@ -77,6 +78,12 @@ impl Metrics {
             "Requests that are being worked on",
             requests_in_flight.clone(),
         );
+        let waiters = Gauge::default();
+        registry.register(
+            "stator_gateway_stream_waiters",
+            "Requests that wait for records of streams",
+            waiters.clone(),
+        );
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(format!("stator_gateway_{name}"), help, counter.clone());
@@ -87,6 +94,7 @@ impl Metrics {
             errors,
             connections,
             requests_in_flight,
+            waiters,
             accepted_connections: counter("accepted_connections", "Connections that clients opened"),
             refused_connections: counter("refused_connections", "Connections closed because there were too many"),
             shed_requests: counter("shed_requests", "Requests throttled because too much was under way"),

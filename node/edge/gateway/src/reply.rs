@@ -11,7 +11,8 @@ use std::io::Write;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CRC32: HeaderName = HeaderName::from_static("x-amz-crc32");
 const SERVER: HeaderValue = HeaderValue::from_static("Stator");
-const AMZ_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
+const AMZ_JSON_1_0: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
+const AMZ_JSON_1_1: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
 /// The only kind of body that responses have.
@@ -25,8 +26,22 @@ pub(crate) enum Connection {
     Close,
 }
 
+/// The version of JSON that the service of a request speaks: all are read, one is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum JsonVersion {
+    /// DynamoDB's.
+    V1_0,
+    /// Application Auto Scaling's.
+    V1_1,
+}
+
 /// The response to a request of the API.
-pub(crate) fn api(status: u16, body: Vec<u8>, id: &RequestId, encoding: ReplyEncoding) -> Response<ReplyBody> {
+pub(crate) fn api(
+    status: u16,
+    body: Vec<u8>,
+    id: &RequestId,
+    (encoding, version): (ReplyEncoding, JsonVersion),
+) -> Response<ReplyBody> {
     let (body, encoding) = match encoding {
         ReplyEncoding::Gzip => (gzip(&body), Some(GZIP)),
         ReplyEncoding::Plain => (body, None),
@@ -34,7 +49,11 @@ pub(crate) fn api(status: u16, body: Vec<u8>, id: &RequestId, encoding: ReplyEnc
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = checked(status, Bytes::from(body), id);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, AMZ_JSON);
+    let content_type = match version {
+        JsonVersion::V1_0 => AMZ_JSON_1_0,
+        JsonVersion::V1_1 => AMZ_JSON_1_1,
+    };
+    headers.insert(header::CONTENT_TYPE, content_type);
     if let Some(encoding) = encoding {
         headers.insert(header::CONTENT_ENCODING, encoding);
     }

@@ -21,6 +21,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Most requests that are worked on at once; further ones are throttled. Default 4,096.
     pub requests_max: usize,
+    /// Most requests that wait for records of streams at once; further ones are answered without a wait. Default 1,024.
+    pub waiters_max: usize,
     /// Most bytes of request bodies in memory at once, all requests together; further ones are throttled. Default 256 MiB.
     pub bodies_bytes_max: usize,
     /// Longest wait for the head of a request, the idle time before it included. Default 75 s.
@@ -43,6 +45,7 @@ impl Default for Settings {
             authentication: Authentication::Verify,
             connections_max: 20_000,
             requests_max: 4_096,
+            waiters_max: 1_024,
             bodies_bytes_max: 256 << 20,
             head_wait_max: Duration::from_secs(75),
             body_wait_max: Duration::from_secs(20),

@@ -158,6 +158,7 @@ impl Leader {
                 self.numbered = (leadership.term, state.last_entry());
             }
             self.reign = Some(Reign::new(leadership.term, &state, self.numbered.1));
+            self.shared.metering.lead(state.tokens(), now);
             self.shared.metrics.leaders.inc();
         }
         if self.gathering.is_empty() {
@@ -176,6 +177,8 @@ impl Leader {
     fn end_reign(&mut self, reason: &'static str) {
         let Some(reign) = self.reign.take() else { return };
         self.leads.store(false, Ordering::Release);
+        // A reign that begins anew begins without savings, too: it may not be this replica's.
+        self.shared.metering.leave(self.shared.environment.clock.elapsed());
         self.numbered.1 = reign.last_number();
         self.shared.metrics.leaders.dec();
         self.shared.metrics.evaluations_begun_anew.inc();

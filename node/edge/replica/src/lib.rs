@@ -6,6 +6,7 @@ mod check;
 mod leader;
 mod machine;
 mod mailbox;
+mod metering;
 mod metrics;
 mod read;
 mod replica;
@@ -14,8 +15,10 @@ mod rows;
 mod settings;
 mod shared;
 mod snapshot;
+mod waiting_read;
 
 pub use check::{Stored, check_stored, stored_partitions};
+pub use metering::{ConsumedHalves, Meters, Throttling, Wanting};
 pub use metrics::Metrics;
 pub use replica::{Parts, Replica, remove, stored_description};
 pub use request::{Consistency, Request};

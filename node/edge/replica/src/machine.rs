@@ -7,7 +7,7 @@ use crate::{
 };
 use bytes::Bytes;
 use stator_consensus::{Applied, Committed, LogPosition, SnapshotSink, SnapshotSource, StateMachine};
-use stator_environment::{DiskError, Family, WriteBatch};
+use stator_environment::{DiskError, Family, WriteBatch, disk::Write};
 use stator_mutants::Mutant;
 use stator_partition::{Outcome, PartitionState, apply::apply, codec, keys};
 use std::sync::{
@@ -103,13 +103,24 @@ impl Machine {
             self.shared.rows.write(apart)?;
         }
         batch.put(Family::State, keys::applied_key(self.shared.partition), encode_applied(&applied));
+        let apart = match stator_mutants::is(Mutant::ChangeRecordOutsideBatch) {
+            true => batch.writes.extract_if(.., is_change_record).collect(),
+            false => Vec::new(),
+        };
         self.shared.rows.write(batch)?;
+        if !apart.is_empty() {
+            self.shared.rows.write(WriteBatch { writes: apart })?;
+        }
         self.shared.set_applied(applied);
         self.shared.tell_feeding(&state);
         drop(state);
         self.shared.notify(notices, self.leads.load(Ordering::Acquire));
         Ok(())
     }
+}
+
+fn is_change_record(write: &mut Write) -> bool {
+    matches!(write, Write::Put { family: Family::Changes, .. })
 }
 
 impl StateMachine for Machine {

@@ -1,9 +1,21 @@
 //! What an operator sees of all replicas of a node.
 
 use prometheus_client::{
-    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+use stator_partition::Throttled;
+
+/// Which capacity was exceeded. Only tables and indexes that had to refuse something get a series.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ThrottledLabels {
+    table: String,
+    /// Empty for the table itself.
+    index: String,
+    /// As in `ThrottlingReasons`.
+    reason: &'static str,
+}
 
 /// Counters of all replicas of a node together: thousands of partitions must not become thousands of series.
 pub struct Metrics {
@@ -16,6 +28,7 @@ pub struct Metrics {
     pub(crate) reads_under_lease: Counter,
     pub(crate) reads_by_quorum: Counter,
     pub(crate) leaders: Gauge,
+    throttled: Family<ThrottledLabels, Counter>,
 }
 
 impl Metrics {
@@ -30,6 +43,7 @@ impl Metrics {
             reads_under_lease: Counter::default(),
             reads_by_quorum: Counter::default(),
             leaders: Gauge::default(),
+            throttled: Family::default(),
         };
         let registry = registry.sub_registry_with_prefix("stator_replica");
         registry.register(
@@ -65,6 +79,11 @@ impl Metrics {
         );
         registry.register("reads_by_quorum", "Strong reads that had to ask a quorum", metrics.reads_by_quorum.clone());
         registry.register("leaders", "Partitions that this node leads and serves", metrics.leaders.clone());
+        registry.register(
+            "commands_throttled",
+            "Commands refused because a table or index has no capacity left, by reason",
+            metrics.throttled.clone(),
+        );
         metrics
     }
 
@@ -79,6 +98,15 @@ impl Metrics {
 
     pub(crate) fn evaluated(&self) {
         self.commands_evaluated.inc();
+    }
+
+    pub(crate) fn throttled(&self, throttled: &Throttled) {
+        let labels = ThrottledLabels {
+            table: throttled.table.clone(),
+            index: throttled.index.clone().unwrap_or_default(),
+            reason: throttled.reason(),
+        };
+        self.throttled.get_or_create(&labels).inc();
     }
 
     pub(crate) fn overloaded(&self) {

@@ -4,6 +4,7 @@ use crate::{
     leader::Leader,
     machine::Machine,
     mailbox::Waiting,
+    metering::Meters,
     metrics::Metrics,
     read,
     request::{Consistency, Request},
@@ -11,14 +12,18 @@ use crate::{
     settings::Settings,
     shared::{Feeding, Shared, damaged, every_range},
     snapshot::remove_data,
+    waiting_read,
 };
 use parking_lot::Mutex;
 use stator_catalog::{PartitionDescription, TokenRange};
 use stator_consensus::{ConsensusError, Digest, Group, Groups, Leadership, StateMachine};
 use stator_environment::{DiskError, Environment, Rows};
 use stator_item::{PartitionId, ReplicaId};
-use stator_partition::{PartitionState, Refusal, Reply, reply::IndexCount, transaction::Unfinished};
-use std::sync::{Arc, atomic::AtomicBool};
+use stator_partition::{Command, PartitionState, Refusal, Reply, reply::IndexCount, transaction::Unfinished};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Room in a mailbox for the decisions and the ends of transactions alone.
@@ -32,6 +37,7 @@ pub struct Parts {
     pub environment: Environment,
     pub settings: Settings,
     pub metrics: Arc<Metrics>,
+    pub meters: Arc<Meters>,
     /// Told why the node must stop, when rows cannot be read or written any more.
     pub failure: Arc<watch::Sender<Option<String>>>,
 }
@@ -95,10 +101,33 @@ impl Replica {
         if request.command.is_write() {
             return self.write(request, leadership).await;
         }
-        match request.consistency {
-            Consistency::Strong => read::strong(&self.shared, &self.group, &request, leadership).await,
-            Consistency::Eventual => read::eventual(&self.shared, &self.group, &request, leadership),
+        if let Command::ReadShard(read) = &request.command
+            && read.wait_ms > 0
+        {
+            let wait = Duration::from_millis(read.wait_ms);
+            return waiting_read::read(&self.shared, &self.group, &request, wait, || self.leadership()).await;
         }
+        self.read(request, leadership).await
+    }
+
+    async fn read(&self, request: Request, leadership: Leadership) -> Result<Reply, Refusal> {
+        let shared = &self.shared;
+        let table = if shared.metering.enforces() { shared.state.read().description().cloned() } else { None };
+        if leadership.leads {
+            let now = shared.environment.clock.elapsed();
+            shared.metering.admit(&request, table.as_deref(), now).map_err(Refusal::Throttled)?;
+        } else if shared.is_for_leader(&request)
+            && let Some((_, leader)) = leadership.leader
+        {
+            return Err(Refusal::NotLeader { leader: Some(leader) });
+        }
+        let outcome = match request.consistency {
+            Consistency::Strong => read::strong(shared, &self.group, &request, leadership).await,
+            Consistency::Eventual => read::eventual(shared, &self.group, &request, leadership),
+        };
+        let now = shared.environment.clock.elapsed();
+        shared.metering.charge(&request, &outcome, table.as_deref(), now).map_err(Refusal::Throttled)?;
+        outcome
     }
 
     async fn write(&self, request: Request, leadership: Leadership) -> Result<Reply, Refusal> {
@@ -139,6 +168,17 @@ impl Replica {
     /// The version of the table's description that is applied here, if any is.
     pub fn description_version(&self) -> Option<u64> {
         self.shared.state.read().description().map(|table| table.version)
+    }
+
+    /// Whether shards of streams here, as applied, are to be rolled or dropped.
+    pub fn are_streams_due(&self, roll_before_ms: u64, drop_before_ms: u64) -> bool {
+        self.shared.unusable().is_none() && self.shared.state.read().are_streams_due(roll_before_ms, drop_before_ms)
+    }
+
+    /// Bytes of the change records that are kept here for streams.
+    pub fn stream_bytes(&self) -> u64 {
+        let state = self.shared.state.read();
+        if state.has_streams() { state.change_log_bytes() } else { 0 }
     }
 
     /// What waits here, as applied, for the end of a transaction: at most so many of each kind, the oldest first.

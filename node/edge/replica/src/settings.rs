@@ -1,5 +1,6 @@
 //! The numbers of this crate, with their bounds.
 
+use crate::metering::Throttling;
 use std::time::Duration;
 
 /// How replicas behave. A node may differ from another.
@@ -20,6 +21,8 @@ pub struct Settings {
     pub mark_every: Duration,
     /// Whether strong reads may rely on the lease, or always ask a quorum.
     pub lease_reads: bool,
+    /// What is done about requests beyond a table's capacity. All nodes should do the same.
+    pub throttling: Throttling,
 }
 
 impl Default for Settings {
@@ -32,6 +35,7 @@ impl Default for Settings {
             settle_max: Duration::from_secs(2),
             mark_every: Duration::from_secs(5),
             lease_reads: true,
+            throttling: Throttling::Count,
         }
     }
 }

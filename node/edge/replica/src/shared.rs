@@ -3,7 +3,10 @@
 //! Guarantees: the state and the rows change together under the state's lock, so whoever holds it for reading sees both at one
 //! applied position. Only [`machine`](crate::machine) writes here.
 
-use crate::{metrics::Metrics, replica::Parts, rows, rows::ViewedRows, settings::Settings, snapshot::state_ranges};
+use crate::{
+    metering::Metering, metrics::Metrics, replica::Parts, request::Request, rows, rows::ViewedRows, settings::Settings,
+    snapshot::state_ranges,
+};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use stator_catalog::PartitionDescription;
@@ -12,14 +15,15 @@ use stator_consensus::{Applied, LogPosition};
 use stator_environment::{DiskError, Environment, Family, KeyRange, Rows};
 use stator_item::{IndexNumber, PartitionId, ReplicaId, TableId};
 use stator_partition::{
-    PartitionState,
+    Attempt, PartitionState,
+    capacity::way_of,
     effects::EntryNumber,
     keys,
     rows::{ReadError, items_bounds},
 };
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 use tokio::sync::watch;
 
@@ -47,7 +51,7 @@ pub(crate) struct Progress {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Feeding {
     pub indexes: Vec<TableId>,
-    /// 0 where no index is fed.
+    /// 0 where no index is fed and no stream is read.
     pub last_change: SequenceNumber,
     /// The replica was closed: nothing more will be told.
     pub closed: bool,
@@ -60,10 +64,13 @@ pub(crate) struct Shared {
     pub environment: Environment,
     pub settings: Settings,
     pub metrics: Arc<Metrics>,
+    pub metering: Metering,
     description: PartitionDescription,
     pub state: RwLock<PartitionState>,
     pub progress: watch::Sender<Progress>,
     pub feeding: watch::Sender<Feeding>,
+    /// Reads of streams that wait for a record.
+    pub waiting_reads: AtomicUsize,
     membership: Mutex<Bytes>,
     notices: Mutex<Vec<Notice>>,
     /// Set when the rows cannot be read any more: the node stops.
@@ -85,10 +92,12 @@ impl Shared {
             environment: parts.environment.clone(),
             settings: parts.settings.clone(),
             metrics: parts.metrics.clone(),
+            metering: Metering::new(parts.meters.clone(), description.id, description.table),
             description,
             state: RwLock::new(fresh),
             progress: watch::Sender::new(Progress::default()),
             feeding: watch::Sender::new(Feeding::default()),
+            waiting_reads: AtomicUsize::new(0),
             membership: Mutex::new(Bytes::new()),
             notices: Mutex::new(Vec::new()),
             failure: parts.failure.clone(),
@@ -138,7 +147,8 @@ impl Shared {
     /// Tells consumers what was applied, if it concerns them.
     pub fn tell_feeding(&self, state: &PartitionState) {
         self.feeding.send_if_modified(|told| {
-            let last_change = if state.is_feeding() { state.last_change() } else { SequenceNumber(0) };
+            let is_read = state.is_feeding() || state.has_streams();
+            let last_change = if is_read { state.last_change() } else { SequenceNumber(0) };
             let same = told.last_change == last_change && told.indexes.iter().copied().eq(state.feeds());
             if !same {
                 told.last_change = last_change;
@@ -146,6 +156,12 @@ impl Shared {
             }
             !same
         });
+    }
+
+    /// Whether a read is the leader's to answer, whatever its consistency: it must be counted where all others are. A repeated
+    /// attempt may be answered by anybody: the leader did not.
+    pub fn is_for_leader(&self, request: &Request) -> bool {
+        self.metering.enforces() && request.attempt == Attempt::First && way_of(&request.command).is_some()
     }
 
     pub fn is_installing(&self) -> bool {

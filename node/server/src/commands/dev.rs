@@ -41,6 +41,7 @@ pub fn run(settings: DevSettings) -> Result<(), ServerError> {
         },
         partitions: None,
         tables_max: None,
+        throttling: settings.capacity.throttling.into(),
         authentication: Authentication::Anyone,
         tls: None,
     };

@@ -39,6 +39,7 @@ fn blueprint(settings: StartSettings) -> Result<Blueprint, ServerError> {
         },
         partitions: settings.partitions,
         tables_max: settings.tables_max,
+        throttling: settings.capacity.throttling.into(),
         authentication: Authentication::Verify,
         tls: tls(settings.tls_cert, settings.tls_key)?,
     })

@@ -4,7 +4,7 @@ use super::execute_statement::STATEMENT;
 use super::model::{self, TableReference};
 use super::statement::{Bound, PARAMETERS, Selecting};
 use super::{BatchCommand, ReadConsistency, render_consumed, unexpected_reply};
-use crate::capacity::{CapacityDetail, Consumed, Units};
+use crate::capacity::{CapacityDetail, Consumed, of_read};
 use crate::error_table::{ApiError, Wire};
 use crate::reader::{self, Member, Members, Shape, Structure};
 use crate::render::{self, List, Object};
@@ -163,7 +163,7 @@ fn answer(
         (Ok((_, consistency)), Planned::Read(place, selecting)) => match take(*place) {
             Err(refusal) => (Err(refusal.into()), None),
             Ok(Reply::Page(page)) => {
-                let units = Units::of_read(page.read_bytes, *consistency);
+                let units = of_read(page.read_bytes, *consistency);
                 let consumed = Consumed { table: units, ..Consumed::default() };
                 let item = page
                     .items

@@ -6,7 +6,7 @@ use super::get_item::PROJECTION_GRAMMAR;
 use super::legacy;
 use super::model::{self, TableReference};
 use super::{BatchCommand, ReadConsistency, Tables, check_serving, render_consumed, unexpected_reply};
-use crate::capacity::{CapacityDetail, Consumed, Units};
+use crate::capacity::{CapacityDetail, Consumed, of_read};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Shape, Structure};
 use crate::render::{self, List, Object};
@@ -244,7 +244,7 @@ impl TableKeys {
     fn consumed(&self, answers: &[Option<Got>]) -> Consumed {
         let mut consumed = Consumed::default();
         for got in answers.iter().flatten() {
-            consumed.table += Units::of_read(got.read_bytes, self.consistency);
+            consumed.table += of_read(got.read_bytes, self.consistency);
         }
         consumed
     }

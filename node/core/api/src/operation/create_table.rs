@@ -6,7 +6,8 @@ use super::{TableReference, global_indexes, model};
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Shape, Structure};
 use stator_catalog::{
-    BillingMode, BillingSpec, Change, OnDemandThroughput, SseUpdate, TableClass, TableSpec, Throughput, UnitsMax,
+    BillingMode, BillingSpec, Change, ON_DEMAND_WARM, OnDemandThroughput, SseUpdate, StreamUpdate, TableClass,
+    TableSpec, Throughput, UnitsMax,
 };
 use stator_item::NodeId;
 
@@ -43,6 +44,10 @@ static INPUT: Structure = Structure {
     ],
 };
 
+/// What an on-demand table is told that shall be colder than it begins.
+const ON_DEMAND_INITIAL: &str = "initial throughput for OnDemand. See: \
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html#on-demand-capacity-mode-initial";
+
 /// A checked CreateTable. The reply is a [`TableView`](crate::operation::TableView) whose status says CREATING.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CreateTable {
@@ -56,10 +61,10 @@ impl CreateTable {
         let request = reader::read(body, &INPUT)?;
         let members = request.members();
         let table = TableReference::read(members)?;
-        table_members::refuse_stream(members)?;
         let billing = billing(members)?;
         let (key, local_indexes, global_indexes) = table_keys::keys(members)?;
         let (warm_read, warm_write) = table_members::warm_throughput(members)?;
+        check_warmth(warm_read, warm_write, billing)?;
         let spec = TableSpec {
             name: table.name.clone(),
             key,
@@ -77,6 +82,11 @@ impl CreateTable {
             },
             tags: table_members::tags(members)?,
             global_indexes,
+            stream: match table_members::stream(members)? {
+                Some(StreamUpdate::Enable(view)) => Some(view),
+                // What every table has.
+                Some(StreamUpdate::Disable) | None => None,
+            },
         };
         Ok(CreateTable { table, spec })
     }
@@ -85,6 +95,23 @@ impl CreateTable {
     pub fn change(self, partitions: Option<u64>, avoid: Vec<NodeId>) -> Change {
         Change::CreateTable { table: Box::new(self.spec), partitions, tables_max: None, avoid }
     }
+}
+
+/// A table may be made warmer than its mode makes it, but not colder.
+fn check_warmth(read: Option<u64>, write: Option<u64>, billing: BillingSpec) -> Result<(), ApiError> {
+    let (least, is_on_demand) = match billing {
+        BillingSpec::OnDemand { .. } => (ON_DEMAND_WARM, true),
+        BillingSpec::Provisioned { throughput } => (throughput, false),
+    };
+    for (asked, name, least, of) in [
+        (read, "ReadUnitsPerSecond", least.read_units, "ReadCapacityUnits"),
+        (write, "WriteUnitsPerSecond", least.write_units, "WriteCapacityUnits"),
+    ] {
+        let Some(_) = asked.filter(|asked| *asked < least) else { continue };
+        let than = if is_on_demand { ON_DEMAND_INITIAL.to_owned() } else { format!("{of} of ProvisionedThroughput") };
+        return invalid(format!("Requested {name} for WarmThroughput for table is lower than {than}"));
+    }
+    Ok(())
 }
 
 fn billing(members: Members<'_>) -> Result<BillingSpec, ApiError> {
@@ -99,7 +126,8 @@ fn billing(members: Members<'_>) -> Result<BillingSpec, ApiError> {
             invalid("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
         }
         (BillingMode::Provisioned, Some(_)) if read.is_some() || write.is_some() => {
-            invalid("OnDemandThroughput cannot be specified when BillingMode is PROVISIONED")
+            let name = if read.is_some() { "MaxReadRequestUnits" } else { "MaxWriteRequestUnits" };
+            invalid(format!("{name} for OnDemandThroughput cannot be specified when table BillingMode is PROVISIONED."))
         }
         (BillingMode::Provisioned, Some(throughput)) => Ok(BillingSpec::Provisioned { throughput }),
         (BillingMode::OnDemand, None) => {

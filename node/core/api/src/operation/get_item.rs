@@ -5,7 +5,7 @@ use super::expressions::{self, Grammar, Substitutes};
 use super::legacy;
 use super::model::{self, TableReference};
 use super::{OneItem, ReadConsistency, Routed, check_serving, unexpected_reply};
-use crate::capacity::{CapacityDetail, Consumed, Units};
+use crate::capacity::{CapacityDetail, Consumed, of_read};
 use crate::error_table::ApiError;
 use crate::reader::{self, Structure};
 use crate::render::{self, Object};
@@ -83,7 +83,7 @@ impl OneItem for GetItem {
             render::item(item, object.member("Item"))?;
         }
         if self.capacity != CapacityDetail::None {
-            let table_units = Units::of_read(got.read_bytes, self.consistency);
+            let table_units = of_read(got.read_bytes, self.consistency);
             let consumed = Consumed { table: table_units, ..Consumed::default() };
             consumed.write_json(&self.table.given, table, self.capacity, object.member("ConsumedCapacity"));
         }

@@ -3,7 +3,7 @@
 //! Ends at `Limit`, with the item that completes 1 MB, or at the end of what is asked for.
 
 use super::model::ReadConsistency;
-use crate::capacity::{CapacityDetail, Consumed, Units};
+use crate::capacity::{CapacityDetail, Consumed, of_read};
 use crate::error_table::ApiError;
 use crate::render::{self, List, Object};
 use bytes::Bytes;
@@ -247,7 +247,7 @@ impl Paging {
     pub(super) fn consumed(&self) -> Consumed {
         let consistency = self.template.consistency;
         let mut consumed = Consumed::default();
-        let evaluated = Units::of_read(self.found.read_bytes, consistency);
+        let evaluated = of_read(self.found.read_bytes, consistency);
         if let Some((index, _)) = self.template.global {
             consumed.add_global_index(index, evaluated);
         } else if self.template.index == IndexNumber::ITEMS {
@@ -256,7 +256,7 @@ impl Paging {
             consumed.add_index(self.template.index, evaluated);
         }
         for bytes in &self.found.fetched_bytes {
-            consumed.table += Units::of_read(*bytes, consistency);
+            consumed.table += of_read(*bytes, consistency);
         }
         consumed
     }

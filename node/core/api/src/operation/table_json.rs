@@ -1,5 +1,6 @@
 //! A table as DescribeTable and its like show it.
 
+use super::streams::{label_text, view_name};
 use crate::arn::Owner;
 use crate::render::{self, List, Object};
 use sha2::{Digest, Sha256};
@@ -80,6 +81,7 @@ impl TableView<'_> {
             }
             list.end();
         }
+        self.stream(&mut shown);
         self.class_and_encryption(&mut shown);
         let protected = if table.deletion_protection { "true" } else { "false" };
         shown.member("DeletionProtectionEnabled").extend_from_slice(protected.as_bytes());
@@ -195,6 +197,21 @@ impl TableView<'_> {
         shown.end();
     }
 
+    /// The latest stream is shown while it may be read, the specification only while it is enabled.
+    fn stream(&self, shown: &mut Object<'_>) {
+        if let Some(stream) = self.table.stream() {
+            let mut specification = Object::begin(shown.member("StreamSpecification"));
+            specification.member("StreamEnabled").extend_from_slice(b"true");
+            render::string(view_name(stream.view), specification.member("StreamViewType"));
+            specification.end();
+        }
+        if let Some(stream) = self.table.streams.last().filter(|stream| !stream.is_over(self.now_ms)) {
+            let label = label_text(stream.label);
+            render::string(&label, shown.member("LatestStreamLabel"));
+            render::string(&self.owner.stream_arn(&self.table.name, &label), shown.member("LatestStreamArn"));
+        }
+    }
+
     fn index_size(&self, name: &str, count: IndexCount, shown: &mut Object<'_>) {
         render::integer(count.bytes, shown.member("IndexSizeBytes"));
         render::integer(count.items, shown.member("ItemCount"));
@@ -227,7 +244,7 @@ impl TableView<'_> {
 }
 
 /// Seconds since 1970 with their milliseconds.
-pub(super) fn seconds(ms: u64, out: &mut Vec<u8>) {
+pub(crate) fn seconds(ms: u64, out: &mut Vec<u8>) {
     write!(out, "{}.{:03}", ms / 1_000, ms % 1_000).expect("writing to memory does not fail");
 }
 
@@ -284,7 +301,7 @@ fn attribute_definitions(table: &TableDescription, out: &mut Vec<u8>) {
     list.end();
 }
 
-fn key_schema(hash: &KeyAttribute, range: Option<&KeyAttribute>, out: &mut Vec<u8>) {
+pub(super) fn key_schema(hash: &KeyAttribute, range: Option<&KeyAttribute>, out: &mut Vec<u8>) {
     key_elements(std::slice::from_ref(hash), range.map(std::slice::from_ref).unwrap_or_default(), out);
 }
 

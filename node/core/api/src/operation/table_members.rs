@@ -2,13 +2,11 @@
 
 use crate::error_table::ApiError;
 use crate::reader::{Member, Members, Names, Shape, Structure};
-use stator_catalog::{BillingMode, Sse, SseUpdate, TableClass, Throughput, UnitsMax};
+use stator_catalog::{BillingMode, Sse, SseUpdate, StreamUpdate, StreamView, TableClass, Throughput, UnitsMax};
 use std::collections::BTreeMap;
 
 /// Most tags of a table.
 const TAGS_MAX: usize = 50;
-/// The least warm throughput that may be asked for: what an on-demand table has anyway.
-const WARM_MIN: Throughput = Throughput { read_units: 12_000, write_units: 4_000 };
 
 const KEY_ATTRIBUTE_NAME: Shape = Shape::String(Names::Length(1, 255));
 const UNITS: Shape = Shape::Long { min: Some(1), max: None };
@@ -129,7 +127,7 @@ pub(super) fn on_demand_throughput(members: Members<'_>) -> Result<(Option<Units
         None => Ok(None),
         Some(-1) => Ok(Some(UnitsMax::Unlimited)),
         Some(number) if number >= 1 => Ok(u64::try_from(number).ok().map(UnitsMax::Most)),
-        Some(number) => invalid(format!("{name} must be at least 1, or -1 for no maximum, but is {number}")),
+        Some(_) => invalid(format!("Requested {name} for OnDemandThroughput for table is outside of valid range")),
     };
     let (read, write) = (units("MaxReadRequestUnits")?, units("MaxWriteRequestUnits")?);
     if read.is_none() && write.is_none() {
@@ -138,36 +136,38 @@ pub(super) fn on_demand_throughput(members: Members<'_>) -> Result<(Option<Units
     Ok((read, write))
 }
 
-/// `WarmThroughput`: read and write units a second.
+/// `WarmThroughput`: read and write units a second. How much is the least depends on the table.
 pub(super) fn warm_throughput(members: Members<'_>) -> Result<(Option<u64>, Option<u64>), ApiError> {
     let Some(throughput) = members.structure("WarmThroughput") else { return Ok((None, None)) };
-    let units = |name: &str, min: u64| match throughput.integer(name) {
+    let units = |name: &str| match throughput.integer(name) {
         None => Ok(None),
-        Some(number) => match u64::try_from(number).ok().filter(|number| *number >= min) {
-            Some(number) => Ok(Some(number)),
-            None => invalid(format!(
-                "Requested {name} for WarmThroughput for table is {number}, lower than the minimum of {min}"
-            )),
+        Some(number) => match u64::try_from(number) {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => invalid(format!("Requested {name} for WarmThroughput for table is outside of valid range")),
         },
     };
-    let (read, write) =
-        (units("ReadUnitsPerSecond", WARM_MIN.read_units)?, units("WriteUnitsPerSecond", WARM_MIN.write_units)?);
+    let (read, write) = (units("ReadUnitsPerSecond")?, units("WriteUnitsPerSecond")?);
     if read.is_none() && write.is_none() {
         return invalid("WarmThroughput needs ReadUnitsPerSecond or WriteUnitsPerSecond");
     }
     Ok((read, write))
 }
 
-/// Refuses a stream that is asked for; one that is declined is what a table has.
-pub(super) fn refuse_stream(members: Members<'_>) -> Result<(), ApiError> {
-    let Some(stream) = members.structure("StreamSpecification") else { return Ok(()) };
-    if stream.flag("StreamEnabled") == Some(true) {
-        return Err(ApiError::validation("The parameter StreamSpecification is not supported yet"));
+/// `StreamSpecification`.
+pub(super) fn stream(members: Members<'_>) -> Result<Option<StreamUpdate>, ApiError> {
+    let Some(stream) = members.structure("StreamSpecification") else { return Ok(None) };
+    let view = stream.text("StreamViewType").map(|view| match view {
+        "KEYS_ONLY" => StreamView::KeysOnly,
+        "NEW_IMAGE" => StreamView::NewImage,
+        "OLD_IMAGE" => StreamView::OldImage,
+        _ => StreamView::NewAndOldImages,
+    });
+    match (stream.flag("StreamEnabled") == Some(true), view) {
+        (true, Some(view)) => Ok(Some(StreamUpdate::Enable(view))),
+        (true, None) => invalid("StreamViewType must be specified when StreamEnabled is true"),
+        (false, None) => Ok(Some(StreamUpdate::Disable)),
+        (false, Some(_)) => invalid("StreamViewType cannot be specified when StreamEnabled is false"),
     }
-    if stream.has("StreamViewType") {
-        return invalid("StreamViewType cannot be specified when StreamEnabled is false");
-    }
-    Ok(())
 }
 
 pub(super) fn sse(members: Members<'_>) -> Result<Option<SseUpdate>, ApiError> {

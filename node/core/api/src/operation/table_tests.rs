@@ -208,16 +208,25 @@ fn billing_must_be_consistent() {
     }
     create_refused(
         json!({"BillingMode": null, "ProvisionedThroughput": throughput, "OnDemandThroughput": {"MaxReadRequestUnits": 1}}),
-        "OOMPVWI: OnDemandThroughput cannot be specified when BillingMode is PROVISIONED",
+        "OOMPVWI: MaxReadRequestUnits for OnDemandThroughput cannot be specified when table BillingMode is PROVISIONED.",
     );
     create_refused(
         json!({"OnDemandThroughput": {"MaxReadRequestUnits": 0}}),
-        "OOMPVWI: MaxReadRequestUnits must be at least 1, or -1 for no maximum, but is 0",
+        "OOMPVWI: Requested MaxReadRequestUnits for OnDemandThroughput for table is outside of valid range",
     );
     create_refused(
         json!({"WarmThroughput": {"ReadUnitsPerSecond": 11_999}}),
-        "OOMPVWI: Requested ReadUnitsPerSecond for WarmThroughput for table is 11999, lower than the minimum of 12000",
+        "OOMPVWI: Requested ReadUnitsPerSecond for WarmThroughput for table is lower than initial throughput for OnDemand. \
+         See: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html#on-demand-capacity-mode-initial",
     );
+    create_refused(
+        json!({"BillingMode": null, "ProvisionedThroughput": throughput, "WarmThroughput": {"WriteUnitsPerSecond": 5}}),
+        "OOMPVWI: Requested WriteUnitsPerSecond for WarmThroughput for table is lower than WriteCapacityUnits of \
+         ProvisionedThroughput",
+    );
+    let warm =
+        json!({"BillingMode": null, "ProvisionedThroughput": throughput, "WarmThroughput": {"WriteUnitsPerSecond": 6}});
+    assert_eq!(created(warm).warm_throughput, Throughput { read_units: 0, write_units: 6 });
     let spec = created(json!({"OnDemandThroughput": {"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": -1}}));
     assert_eq!(spec.billing, BillingSpec::OnDemand { throughput: None });
 }
@@ -225,7 +234,6 @@ fn billing_must_be_consistent() {
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
     for (member, value) in [
-        ("StreamSpecification", json!({"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"})),
         ("VectorIndexes", json!([])),
         ("ResourcePolicy", json!("{}")),
         ("GlobalTableSourceArn", json!("arn:x")),
@@ -233,7 +241,6 @@ fn what_is_not_there_yet_is_refused_by_name() {
     ] {
         create_refused(json!({member: value}), &format!("The parameter {member} is not supported yet"));
     }
-    created(json!({"StreamSpecification": {"StreamEnabled": false}}));
     for member in ["ReplicaUpdates", "VectorIndexUpdates", "MultiRegionConsistency"] {
         let body = json!({"TableName": "music", member: []}).to_string();
         let error = UpdateTable::parse(body.as_bytes()).expect_err(member);
@@ -244,9 +251,7 @@ fn what_is_not_there_yet_is_refused_by_name() {
 #[test]
 fn updates_name_what_changes() {
     let parse = |changes: Json| UpdateTable::parse(with(json!({"TableName": "music"}), changes).as_bytes());
-    for nothing in
-        [json!({}), json!({"AttributeDefinitions": []}), json!({"StreamSpecification": {"StreamEnabled": false}})]
-    {
+    for nothing in [json!({}), json!({"AttributeDefinitions": []})] {
         let error = text(parse(nothing).expect_err("nothing to update"));
         assert!(error.starts_with("ValidationException: At least one of ProvisionedThroughput"), "{error}");
     }

@@ -43,7 +43,6 @@ impl UpdateTable {
         let request = reader::read(body, &INPUT)?;
         let members = request.members();
         let table = TableReference::read(members)?;
-        table_members::refuse_stream(members)?;
         let (on_demand_read, on_demand_write) = table_members::on_demand_throughput(members)?;
         let (warm_read_units, warm_write_units) = table_members::warm_throughput(members)?;
         let update = TableUpdate {
@@ -57,6 +56,7 @@ impl UpdateTable {
             deletion_protection: members.flag("DeletionProtectionEnabled"),
             sse: table_members::sse(members)?,
             indexes: global_indexes::updates(members)?,
+            stream: table_members::stream(members)?,
         };
         if update == TableUpdate::default() {
             return Err(ApiError::validation(

@@ -66,6 +66,9 @@ pub enum Shape {
         min: Option<i64>,
         max: Option<i64>,
     },
+    /// Seconds since 1970, with a fraction.
+    Timestamp,
+    Double,
     Boolean,
     Binary,
     List {
@@ -109,6 +112,8 @@ impl Shape {
             Shape::String(_) => "java.lang.String".into(),
             Shape::Integer { .. } => "java.lang.Integer".into(),
             Shape::Long { .. } => "java.lang.Long".into(),
+            Shape::Timestamp => "java.util.Date".into(),
+            Shape::Double => "java.lang.Double".into(),
             Shape::Boolean => "java.lang.Boolean".into(),
             Shape::Binary => "java.nio.ByteBuffer".into(),
             Shape::List { of, .. } => format!("java.util.List<{}>", of.class()),

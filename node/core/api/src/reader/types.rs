@@ -28,10 +28,13 @@ fn check(json: &Json<'_>, shape: &'static Shape) -> Result<(), ApiError> {
         (Shape::Anything, _) => Ok(()),
         (Shape::Structure(structure), _) => check_structure(json, structure),
         (Shape::Value, _) => check_structure(json, &ATTRIBUTE_VALUE),
-        (Shape::String(_), Json::String(_)) | (Shape::Boolean, Json::Bool(_)) => Ok(()),
+        (Shape::String(_), Json::String(_)) | (Shape::Boolean, Json::Bool(_)) | (Shape::Double, Json::Number(_)) => {
+            Ok(())
+        }
         (Shape::Integer { .. }, Json::Number(number)) => {
             check_range(number, i64::from(i32::MIN), i64::from(i32::MAX), "int")
         }
+        (Shape::Timestamp, Json::Number(_)) => Ok(()),
         (Shape::Long { .. }, Json::Number(number)) => check_range(number, i64::MIN, i64::MAX, "long"),
         (Shape::List { of, .. }, Json::Array(elements)) => elements.iter().try_for_each(|element| match element {
             Json::Null => Ok(()),
@@ -52,6 +55,8 @@ fn check(json: &Json<'_>, shape: &'static Shape) -> Result<(), ApiError> {
         (Shape::String(_), _) => Err(not_convertible(json, "String")),
         (Shape::Integer { .. }, _) => Err(not_convertible(json, "Integer")),
         (Shape::Long { .. }, _) => Err(not_convertible(json, "Long")),
+        (Shape::Timestamp, _) => Err(not_convertible(json, "Date")),
+        (Shape::Double, _) => Err(not_convertible(json, "Double")),
         (Shape::Boolean, _) => Err(not_convertible(json, "Boolean")),
     }
 }

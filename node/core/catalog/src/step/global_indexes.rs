@@ -3,11 +3,14 @@
 //! An index that is added goes CREATING (its partitions hear of it) -> backfilling (the table's partitions feed it) -> ACTIVE;
 //! one that is taken away is DELETING until its partitions are closed. The table's own status goes on meanwhile.
 
-use super::table_update::{self, ON_DEMAND_WARM, warmer};
+use super::{
+    capacity::{Asked, Quotas},
+    table_update::{self, warmer},
+};
 use crate::{
     Billing, Catalog, CatalogRefusal, GLOBAL_INDEXES_MAX, GlobalIndex, GlobalIndexSpec, INCLUDED_ATTRIBUTES_MAX,
-    IndexProjection, IndexStatus, IndexUpdate, Outcome, Stamp, TableDescription, TableStatus, TableUpdate, Throughput,
-    UnitsUpdate,
+    IndexProjection, IndexStatus, IndexUpdate, ON_DEMAND_WARM, Outcome, Stamp, TableDescription, TableStatus,
+    TableUpdate, Throughput, UnitsUpdate,
 };
 use stator_item::TableId;
 
@@ -20,7 +23,12 @@ fn limit<T>(text: String) -> Result<T, CatalogRefusal> {
 }
 
 /// Adds an index that is being created, under the id that it is to have.
-pub(super) fn add(table: &mut TableDescription, id: TableId, spec: GlobalIndexSpec) -> Result<(), CatalogRefusal> {
+pub(super) fn add(
+    table: &mut TableDescription,
+    id: TableId,
+    spec: GlobalIndexSpec,
+    quotas: Quotas<'_>,
+) -> Result<(), CatalogRefusal> {
     let name = &spec.name;
     if table.global_index(name).is_some() || table.local_index(name).is_some() {
         return invalid(format!("Duplicate index name: {name}"));
@@ -37,7 +45,7 @@ pub(super) fn add(table: &mut TableDescription, id: TableId, spec: GlobalIndexSp
             attribute.name
         ));
     }
-    let (billing, warm) = first_billing(table, &spec)?;
+    let (billing, warm) = first_billing(table, &spec, quotas)?;
     let GlobalIndexSpec { name, hash, range, projection, .. } = spec;
     let status = IndexStatus::Creating;
     table.global_indexes.push(GlobalIndex {
@@ -71,7 +79,11 @@ fn included_count(table: &TableDescription) -> usize {
 }
 
 /// How an index of the table begins: in the table's mode, with what it asks for.
-fn first_billing(table: &TableDescription, spec: &GlobalIndexSpec) -> Result<(Billing, Throughput), CatalogRefusal> {
+fn first_billing(
+    table: &TableDescription,
+    spec: &GlobalIndexSpec,
+    quotas: Quotas<'_>,
+) -> Result<(Billing, Throughput), CatalogRefusal> {
     let name = &spec.name;
     let (mut billing, mut warm) = match (&table.billing, spec.units.throughput) {
         (Billing::OnDemand { .. }, None) => (Billing::OnDemand { throughput: None }, ON_DEMAND_WARM),
@@ -86,17 +98,16 @@ fn first_billing(table: &TableDescription, spec: &GlobalIndexSpec) -> Result<(Bi
         }
     };
     let rest = UnitsUpdate { throughput: None, ..spec.units };
-    check_units(&spec.units)?;
+    check_units(name, &spec.units, quotas)?;
     change_units(&mut billing, &mut warm, &rest)?;
     Ok((billing, warm))
 }
 
-fn check_units(units: &UnitsUpdate) -> Result<(), CatalogRefusal> {
-    super::tables::check_units(units.throughput.unwrap_or_default())?;
-    super::tables::check_units(Throughput {
-        read_units: units.warm_read_units.unwrap_or_default(),
-        write_units: units.warm_write_units.unwrap_or_default(),
-    })
+fn check_units(name: &str, units: &UnitsUpdate, quotas: Quotas<'_>) -> Result<(), CatalogRefusal> {
+    let asked = Asked::Index(name);
+    quotas.check_provisioned(asked, units.throughput.unwrap_or_default())?;
+    quotas.check_on_demand(asked, units.on_demand_most())?;
+    quotas.check_warm(asked, units.warm_throughput())
 }
 
 /// Caps and warmth.
@@ -111,7 +122,7 @@ pub(super) fn update(
     table: &mut TableDescription,
     update: &TableUpdate,
     next: TableId,
-    at: &Stamp,
+    (quotas, at): (Quotas<'_>, &Stamp),
 ) -> Result<Option<(TableId, Throughput)>, CatalogRefusal> {
     let is_online = |change: &&IndexUpdate| matches!(change, IndexUpdate::Create(_) | IndexUpdate::Delete { .. });
     let online = update.indexes.iter().filter(is_online).count();
@@ -131,11 +142,11 @@ pub(super) fn update(
     for change in &update.indexes {
         match change {
             IndexUpdate::Create(spec) => {
-                add(table, next, spec.clone())?;
+                add(table, next, spec.clone(), quotas)?;
                 made = table.global_indexes.last().map(|index| (index.id, index.warm_throughput));
             }
             IndexUpdate::Update { name, units } => {
-                check_units(units)?;
+                check_units(name, units, quotas)?;
                 update_units(index_named(table, name)?, units, at)?;
             }
             IndexUpdate::Delete { name } => index_named(table, name)?.status = IndexStatus::Deleting,
@@ -183,7 +194,7 @@ fn update_units(index: &mut GlobalIndex, units: &UnitsUpdate, at: &Stamp) -> Res
                 index.name
             ));
         }
-        table_update::provision(&mut index.billing, &mut index.warm_throughput, throughput, at);
+        table_update::provision(&mut index.billing, &mut index.warm_throughput, throughput, at)?;
     }
     change_units(&mut index.billing, &mut index.warm_throughput, units)?;
     if index.status == IndexStatus::Active {
@@ -223,6 +234,7 @@ impl Catalog {
         }
         let mut changed = TableDescription::clone(table);
         changed.global_indexes.retain(|other| other.id != index);
+        self.scalable_targets.retain(|dimension, _| dimension.index != Some(index));
         self.remove_partitions(index);
         Outcome::Table(self.put_table(changed))
     }

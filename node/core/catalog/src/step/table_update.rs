@@ -1,14 +1,10 @@
 //! UpdateTable on a description, refused where it does not fit what the table is.
 
+use super::capacity;
 use crate::{
-    Billing, BillingMode, CatalogRefusal, OnDemandThroughput, SseUpdate, Stamp, TableDescription, TableUpdate,
-    Throughput, UnitsMax,
+    Billing, BillingMode, CatalogRefusal, ON_DEMAND_WARM, OnDemandThroughput, SseUpdate, Stamp, TableDescription,
+    TableUpdate, Throughput, UnitsMax,
 };
-
-/// Warm throughput of a new on-demand table.
-pub(super) const ON_DEMAND_WARM: Throughput = Throughput { read_units: 12_000, write_units: 4_000 };
-
-const DAY_MS: u64 = 86_400_000;
 
 /// The larger of both, each way.
 pub(super) fn warmer(now: Throughput, asked: Throughput) -> Throughput {
@@ -64,7 +60,7 @@ fn change_billing(table: &mut TableDescription, update: &TableUpdate, at: &Stamp
             // Alone it is an error; beside another change it is what a declarative client sends every time.
             let alone =
                 TableUpdate { billing_mode: None, throughput: None, ..update.clone() } == TableUpdate::default();
-            let changed = provision(&mut table.billing, &mut table.warm_throughput, throughput, at);
+            let changed = provision(&mut table.billing, &mut table.warm_throughput, throughput, at)?;
             if !changed && alone { Err(unchanged_throughput(throughput)) } else { Ok(()) }
         }
     }
@@ -76,25 +72,32 @@ pub(super) fn provisioned(throughput: Throughput) -> Billing {
 }
 
 /// Gives a table or index that throughput. `false`: it has it.
-pub(super) fn provision(billing: &mut Billing, warm: &mut Throughput, asked: Throughput, at: &Stamp) -> bool {
-    *warm = warmer(*warm, asked);
+pub(super) fn provision(
+    billing: &mut Billing,
+    warm: &mut Throughput,
+    asked: Throughput,
+    at: &Stamp,
+) -> Result<bool, CatalogRefusal> {
+    let warmed = warmer(*warm, asked);
     let Billing::Provisioned { throughput: now, last_increase_ms, last_decrease_ms, decreases_today } = billing else {
+        *warm = warmed;
         *billing = provisioned(asked);
-        return true;
+        return Ok(true);
     };
     if *now == asked {
-        return false;
+        return Ok(false);
+    }
+    // Both ways at once are one decrease, whatever the other one does.
+    if asked.read_units < now.read_units || asked.write_units < now.write_units {
+        *decreases_today = capacity::count_decrease(*last_decrease_ms, *decreases_today, at)?;
+        *last_decrease_ms = Some(at.now_ms);
     }
     if asked.read_units > now.read_units || asked.write_units > now.write_units {
         *last_increase_ms = Some(at.now_ms);
     }
-    if asked.read_units < now.read_units || asked.write_units < now.write_units {
-        let is_today = last_decrease_ms.is_some_and(|last_ms| last_ms / DAY_MS == at.now_ms / DAY_MS);
-        *decreases_today = if is_today { decreases_today.saturating_add(1) } else { 1 };
-        *last_decrease_ms = Some(at.now_ms);
-    }
     *now = asked;
-    true
+    *warm = warmed;
+    Ok(true)
 }
 
 fn unchanged_throughput(Throughput { read_units, write_units }: Throughput) -> CatalogRefusal {
@@ -116,7 +119,10 @@ pub(super) fn cap_on_demand(
         return Ok(());
     }
     let Billing::OnDemand { throughput } = billing else {
-        return invalid("OnDemandThroughput cannot be specified when BillingMode is PROVISIONED");
+        let name = if read.is_some() { "MaxReadRequestUnits" } else { "MaxWriteRequestUnits" };
+        return invalid(&format!(
+            "{name} for OnDemandThroughput cannot be specified when the table BillingMode is PROVISIONED"
+        ));
     };
     let capped = |asked: Option<UnitsMax>, now: Option<u64>| match asked {
         None => now,

@@ -1,9 +1,9 @@
 //! Tables are made, become ready, change and go.
 
-use super::{global_indexes, table_update};
+use super::{capacity::Asked, global_indexes, streams, table_update};
 use crate::{
     Billing, BillingSpec, Catalog, CatalogRefusal, ContributorInsights, InsightsMode, LocalIndex, LocalIndexSpec,
-    Member, Outcome, PartitionDescription, Stamp, TABLE_UNITS_MAX, TABLES_BUSY_MAX, TableDescription, TableSpec,
+    Member, ON_DEMAND_WARM, Outcome, PartitionDescription, Stamp, TABLES_BUSY_MAX, TableDescription, TableSpec,
     TableStatus, TableUpdate, Throughput, TokenRange, placement,
 };
 use stator_item::{IndexNumber, NodeId, TableId};
@@ -30,16 +30,17 @@ impl Catalog {
             )));
         }
         self.check_busy_tables()?;
-        if let BillingSpec::Provisioned { throughput } = spec.billing {
-            check_units(throughput)?;
-        }
-        check_units(spec.warm_throughput)?;
+        self.check_quotas(&spec)?;
         let global_indexes = spec.global_indexes.clone();
+        let stream = spec.stream;
         let mut table = description(TableId(self.last.table.0 + 1), spec, at);
+        if let Some(view) = stream {
+            self.enable_stream(&mut table, view, at)?;
+        }
         for index in global_indexes {
             // The table's own id comes first.
             let id = TableId(table.id.0 + 1 + table.global_indexes.len() as u64);
-            global_indexes::add(&mut table, id, index)?;
+            global_indexes::add(&mut table, id, index, self.quotas())?;
         }
         self.last.table = table.global_indexes.last().map_or(table.id, |index| index.id);
         let mut places = placement::Places::of(self, avoid);
@@ -49,6 +50,19 @@ impl Catalog {
         }
         self.names.insert(table.name.clone(), table.id);
         Ok(Outcome::Table(self.put_table(table)))
+    }
+
+    fn check_quotas(&self, spec: &TableSpec) -> Result<(), CatalogRefusal> {
+        let quotas = self.quotas();
+        match spec.billing {
+            BillingSpec::Provisioned { throughput } => {
+                quotas.check_provisioned(Asked::Table, throughput)?;
+            }
+            BillingSpec::OnDemand { throughput } => {
+                quotas.check_on_demand(Asked::Table, throughput.unwrap_or_default().known())?;
+            }
+        }
+        quotas.check_warm(Asked::Table, spec.warm_throughput)
     }
 
     /// Makes the partitions of a new table or index.
@@ -127,14 +141,26 @@ impl Catalog {
             return Err(CatalogRefusal::TableBusy { name: name.to_owned(), status: table.status });
         }
         self.check_busy_tables()?;
-        check_units(update.throughput.unwrap_or_default())?;
-        check_units(Throughput {
-            read_units: update.warm_read_units.unwrap_or_default(),
-            write_units: update.warm_write_units.unwrap_or_default(),
-        })?;
+        let quotas = self.quotas();
+        quotas.check_provisioned(Asked::Table, update.throughput.unwrap_or_default())?;
+        quotas.check_on_demand(Asked::Table, update.on_demand_most())?;
+        quotas.check_warm(Asked::Table, update.warm_throughput())?;
+        let was_provisioned = matches!(table.billing, Billing::Provisioned { .. });
         let mut table = TableDescription::clone(table);
         table_update::apply(&mut table, update, at)?;
-        let made = global_indexes::update(&mut table, update, TableId(self.last.table.0 + 1), at)?;
+        let is_switched = was_provisioned && matches!(table.billing, Billing::OnDemand { .. });
+        if is_switched {
+            let before = self.on_demand_switches.get(&table.id).map(Vec::as_slice).unwrap_or_default();
+            quotas.check_switch(before, at)?;
+        }
+        if let Some(stream) = update.stream {
+            self.update_stream(&mut table, stream, at)?;
+        }
+        let next = TableId(self.last.table.0 + 1);
+        let made = global_indexes::update(&mut table, update, next, (quotas, at))?;
+        if is_switched {
+            self.note_switch(table.id, at);
+        }
         table.status = TableStatus::Updating;
         table.version += 1;
         if let Some((id, warm)) = made {
@@ -165,10 +191,11 @@ impl Catalog {
         let mut table = TableDescription::clone(table);
         table.status = TableStatus::Deleting;
         table.version += 1;
+        streams::end(&mut table);
         Ok(Outcome::Table(self.put_table(table)))
     }
 
-    pub(super) fn table_ready(&mut self, id: TableId, version: u64) -> Outcome {
+    pub(super) fn table_ready(&mut self, id: TableId, version: u64, at: &Stamp) -> Outcome {
         let Some(table) = self.tables.get(&id) else { return Outcome::Unchanged };
         if table.version != version || !matches!(table.status, TableStatus::Creating | TableStatus::Updating) {
             return Outcome::Unchanged;
@@ -179,19 +206,26 @@ impl Catalog {
         for index in &mut table.global_indexes {
             global_indexes::ready(index, is_new);
         }
+        streams::ready(&mut table, at);
         Outcome::Table(self.put_table(table))
     }
 
-    pub(super) fn table_gone(&mut self, id: TableId) -> Outcome {
+    pub(super) fn table_gone(&mut self, id: TableId, at: &Stamp) -> Outcome {
         if self.tables.get(&id).is_none_or(|table| table.status != TableStatus::Deleting) {
             return Outcome::Unchanged;
         }
         if let Some(table) = self.tables.remove(&id) {
             self.names.remove(&table.name);
             self.insights.remove(&id);
+            self.on_demand_switches.remove(&id);
+            self.scalable_targets.retain(|dimension, _| dimension.table != id);
             for index in &table.global_indexes {
                 self.index_tables.remove(&index.id);
                 self.remove_partitions(index.id);
+            }
+            if !table.streams.is_empty() {
+                self.depart(table, at);
+                return Outcome::Done;
             }
         }
         self.remove_partitions(id);
@@ -242,19 +276,9 @@ impl Catalog {
     }
 }
 
-pub(super) fn check_units(throughput: Throughput) -> Result<(), CatalogRefusal> {
-    if throughput.read_units > TABLE_UNITS_MAX || throughput.write_units > TABLE_UNITS_MAX {
-        return Err(CatalogRefusal::LimitExceeded(format!(
-            "Subscriber limit exceeded: Throughput is limited to {TABLE_UNITS_MAX} read capacity units and \
-             {TABLE_UNITS_MAX} write capacity units per table"
-        )));
-    }
-    Ok(())
-}
-
 fn description(id: TableId, spec: TableSpec, at: &Stamp) -> TableDescription {
     let least = match spec.billing {
-        BillingSpec::OnDemand { .. } => table_update::ON_DEMAND_WARM,
+        BillingSpec::OnDemand { .. } => ON_DEMAND_WARM,
         BillingSpec::Provisioned { throughput } => throughput,
     };
     let billing = match spec.billing {
@@ -279,7 +303,7 @@ fn description(id: TableId, spec: TableSpec, at: &Stamp) -> TableDescription {
         deletion_protection: spec.deletion_protection,
         sse: spec.sse,
         tags: spec.tags,
-        stream: None,
+        streams: Vec::new(),
         global_indexes: Vec::new(),
     }
 }

@@ -1,7 +1,10 @@
 //! What each change does and when it is refused; ids, coverage and determinism under random changes.
 
+mod capacity;
 mod global_indexes;
 mod insights;
+mod scaling;
+mod streams;
 
 use crate::codec::FORMAT;
 use crate::*;
@@ -35,6 +38,7 @@ pub(crate) fn spec(name: &str) -> TableSpec {
         deletion_protection: false,
         sse: None,
         tags: BTreeMap::new(),
+        stream: None,
     }
 }
 
@@ -291,7 +295,9 @@ fn throughput_and_billing_change() {
     let both = TableUpdate { throughput: Some(units(1, 1)), ..on_demand };
     assert!(updated(both).expect_err("both").contains("Neither ReadCapacityUnits nor WriteCapacityUnits"));
     let cap = TableUpdate { on_demand_write: Some(UnitsMax::Most(7)), ..TableUpdate::default() };
-    assert!(updated(cap).expect_err("a cap").contains("OnDemandThroughput cannot be specified"));
+    assert!(
+        updated(cap).expect_err("a cap").contains("MaxWriteRequestUnits for OnDemandThroughput cannot be specified")
+    );
     let colder = TableUpdate { warm_read_units: Some(9), ..TableUpdate::default() };
     assert!(updated(colder).expect_err("colder").contains("Requested ReadUnitsPerSecond for WarmThroughput"));
     let warmer = TableUpdate { warm_write_units: Some(50), ..TableUpdate::default() };

@@ -48,7 +48,13 @@ fn trimming_waits_for_every_consumer() {
     let mut leader = with_changes(5);
     move_cursor(&mut leader, "index", 4).unwrap();
     move_cursor(&mut leader, "archive", 2).unwrap();
-    assert_eq!(trim(&mut leader, 3), [3, 4, 5]);
+    assert_eq!(trim(&mut leader, 3), [1, 2, 3, 4, 5], "the stream's shard has them");
+    for drop_before_ms in [0, u64::MAX] {
+        leader.now_ms += 1;
+        let roll_before_ms = leader.now_ms;
+        leader.write(&Command::KeepStreams { roll_before_ms, drop_before_ms }).unwrap();
+    }
+    assert_eq!(changes(&leader, 0, u64::MAX), [3, 4, 5], "the shard is gone, a consumer is not there yet");
     assert_eq!(trim(&mut leader, 1), [3, 4, 5]);
     move_cursor(&mut leader, "archive", 1).unwrap();
     assert_eq!(leader.replica.state.cursors().get("archive"), Some(SequenceNumber(2)), "a cursor never falls");

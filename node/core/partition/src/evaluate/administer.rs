@@ -39,6 +39,12 @@ fn change(command: &Command, reading: &mut Reading<'_>) -> Result<Option<StateCh
             let raised = *birth_ms > reading.mark_ms();
             Ok(raised.then_some(StateChange::RaiseMark { birth_ms: *birth_ms }))
         }
+        // What is due is seen when it is applied.
+        Command::KeepStreams { roll_before_ms, drop_before_ms } => {
+            let (roll_before_ms, drop_before_ms) = (*roll_before_ms, *drop_before_ms);
+            let anything = reading.state().are_streams_due(roll_before_ms, drop_before_ms);
+            Ok(anything.then_some(StateChange::KeepStreams { roll_before_ms, drop_before_ms }))
+        }
         Command::MoveFeed { index, to, backfill } => move_feed(*index, *to, backfill, reading),
         Command::Put(_)
         | Command::Update(_)
@@ -57,7 +63,10 @@ fn change(command: &Command, reading: &mut Reading<'_>) -> Result<Option<StateCh
         | Command::Forget { .. }
         | Command::ForgetRequests { .. }
         | Command::Decision { .. }
-        | Command::TransactGet(_) => Err(Refusal::Invalid("a read is not evaluated".to_owned())),
+        | Command::TransactGet(_)
+        | Command::ShowShards { .. }
+        | Command::FindRecord { .. }
+        | Command::ReadShard(_) => Err(Refusal::Invalid("a read is not evaluated".to_owned())),
     }
 }
 

@@ -199,8 +199,13 @@ impl Images {
         let collection_bytes = collection::change(table, key, (options, bytes_max), reading, &mut effects)?;
         effects.change = self.change_record(table, version);
         // Reads what is applied: what is in flight is bounded, and so is what it adds; and so is what was promised.
-        if !is_promised && effects.change.is_some() && reading.state().is_change_log_full() {
-            return Err(Refusal::ChangeLogFull.into());
+        if !is_promised && effects.change.is_some() {
+            if reading.state().is_change_log_full() {
+                return Err(Refusal::ChangeLogFull.into());
+            }
+            if reading.state().are_streams_full() {
+                return Err(Refusal::StreamFull.into());
+            }
         }
         Ok(Settled { effects, changed, collection_bytes })
     }
@@ -230,10 +235,14 @@ impl Images {
         if !table.has_consumer() {
             return None;
         }
+        if stator_mutants::is(Mutant::SkipChangeRecord) && self.old.is_some() && self.new.is_some() {
+            return None;
+        }
         Some(ChangeRecord {
             sequence: SequenceNumber::default(),
             kind: ChangeKind::between(self.old.as_ref(), self.new.as_ref())?,
             timestamp: version,
+            created_ms: 0,
             origin: 0,
             old_image: self.old.as_ref().map(|image| image.encoded().clone()),
             new_image: self.new.as_ref().map(|image| image.encoded().clone()),

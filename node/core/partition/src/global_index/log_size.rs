@@ -40,6 +40,12 @@ impl LogSize {
         self.marks.first_key_value().map_or(0, |(_, before)| written_bytes - before)
     }
 
+    /// Bytes of the records behind that one, at most a mark too many.
+    pub(crate) fn bytes_behind(&self, record: SequenceNumber, written_bytes: u64) -> u64 {
+        let before = self.marks.range(..=record.next()).next_back().or(self.marks.first_key_value());
+        before.map_or(0, |(_, before)| written_bytes - before)
+    }
+
     pub(crate) fn load(&mut self, record: SequenceNumber, written_bytes: u64) {
         self.marks.insert(record, written_bytes);
     }
@@ -63,6 +69,11 @@ mod tests {
             size.trim(SequenceNumber(first_kept), SequenceNumber(100));
             let exact = (101 - first_kept) * record_bytes;
             let told = size.kept_bytes(written);
+            assert!(told >= exact && told < exact + MARK_EVERY_BYTES + record_bytes, "{told} for {exact}");
+        }
+        for behind in [99, 100] {
+            let exact = (100 - behind) * record_bytes;
+            let told = size.bytes_behind(SequenceNumber(behind), written);
             assert!(told >= exact && told < exact + MARK_EVERY_BYTES + record_bytes, "{told} for {exact}");
         }
         size.trim(SequenceNumber(101), SequenceNumber(100));

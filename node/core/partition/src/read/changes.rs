@@ -40,7 +40,7 @@ pub(crate) fn read(
     Ok(records)
 }
 
-fn record(key: &[u8], stored: &[u8]) -> Result<ChangeRecord, ReadError> {
+pub(super) fn record(key: &[u8], stored: &[u8]) -> Result<ChangeRecord, ReadError> {
     let sequence =
         change_sequence(key).ok_or_else(|| ReadError::damaged("change record", "its key has another form"))?;
     decode_record(sequence, stored).map_err(|error| ReadError::damaged("change record", error))

@@ -58,9 +58,12 @@ impl PartitionState {
         self.log_size.kept_bytes(self.progress.change_bytes)
     }
 
-    /// Whether consumers are so far behind that nothing more may be written.
+    /// Whether an index is so far behind that nothing more may be written.
     pub fn is_change_log_full(&self) -> bool {
-        self.change_log_bytes() >= CHANGE_LOG_BYTES_MAX
+        let slowest = self.slowest_feed().into_iter().chain(self.cursors.slowest()).min();
+        slowest.is_some_and(|cursor| {
+            self.log_size.bytes_behind(cursor, self.progress.change_bytes) >= CHANGE_LOG_BYTES_MAX
+        })
     }
 
     /// Begins and ends feeds as a description says that is being applied. `is_first`: nothing can have been written before.

@@ -57,8 +57,8 @@ fn damaged_rows_are_an_error() {
     let keys: Vec<Vec<u8>> = whole.family(FamilyKind::State).map(|(key, _)| key.clone()).collect();
     assert_eq!(
         keys.len(),
-        6,
-        "progress, description, counters, a cursor, the ids of an entry, a mark of the log's size"
+        7,
+        "progress, description, counters, a cursor, the ids of an entry, a mark of the log's size, a stream"
     );
     for key in keys {
         let mut damaged = whole.clone();

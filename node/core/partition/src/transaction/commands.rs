@@ -4,6 +4,7 @@ use super::{Committed, Decision, Place, RequestToken, TransactionId};
 use crate::{
     command::{Delete, Get, Put, UpdateItem, WriteOptions},
     reply::{Got, Refusal, Written},
+    throttle::Throttled,
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -137,18 +138,29 @@ pub enum CancellationReason {
     CollectionFull,
     /// The item that the write would leave is not a legal one; the text is DynamoDB's.
     Invalid(String),
-    /// Its partition has too much to do.
+    /// Its partition has too much to do, or an on-demand table's limit is reached.
     Throttled,
+    /// More was consumed than is provisioned.
+    ProvisionedThroughputExceeded,
 }
 
 impl CancellationReason {
+    /// How an item is told that its part of the transaction was throttled.
+    pub fn of_throttled(throttled: &Throttled) -> CancellationReason {
+        match throttled.is_on_demand {
+            true => CancellationReason::Throttled,
+            false => CancellationReason::ProvisionedThroughputExceeded,
+        }
+    }
+
     /// A refusal that is about one item. An error: it is about all of the request.
     pub(crate) fn of(refusal: Refusal) -> Result<CancellationReason, Refusal> {
         match refusal {
             Refusal::ConditionFailed { old_item } => Ok(CancellationReason::ConditionFailed { old_item }),
             Refusal::TransactionConflict => Ok(CancellationReason::Conflict),
             Refusal::CollectionFull => Ok(CancellationReason::CollectionFull),
-            Refusal::ChangeLogFull => Ok(CancellationReason::Throttled),
+            Refusal::ChangeLogFull | Refusal::StreamFull => Ok(CancellationReason::Throttled),
+            Refusal::Throttled(throttled) => Ok(CancellationReason::of_throttled(&throttled)),
             Refusal::Invalid(text) => Ok(CancellationReason::Invalid(text)),
             other => Err(other),
         }

@@ -3,7 +3,12 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use stator_catalog::{CatalogRefusal, Change, Member, Outcome};
 use stator_item::{NodeId, PartitionId, TableId};
-use stator_partition::insights::Contributor;
+use stator_partition::{
+    insights::Contributor,
+    throttle::{Loan, Pool},
+};
+use stator_replica::ConsumedHalves;
+use std::collections::BTreeMap;
 
 /// First byte of each message.
 const FORMAT: u8 = 2;
@@ -28,6 +33,10 @@ pub(crate) enum Message {
     Insights { table: TableId },
     /// Which partitions do you lead?
     Leading,
+    /// Give of a pool what your partitions leave.
+    Lend { rows: TableId, pool: Pool, wanted: Loan },
+    /// What was consumed on you of tables and indexes?
+    Consumed,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,6 +62,8 @@ pub(crate) enum Answer {
     Failed(String),
     Insights(Vec<Contributor>),
     Leading(Vec<PartitionId>),
+    Lent(Loan),
+    Consumed(BTreeMap<TableId, ConsumedHalves>),
 }
 
 /// What one node says of itself.

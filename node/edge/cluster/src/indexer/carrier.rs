@@ -7,13 +7,13 @@ use crate::{
 };
 use futures::future::join_all;
 use stator_changelog::SequenceNumber;
-use stator_item::{PartitionId, TableId, Timestamp};
+use stator_item::{PartitionId, TableId};
 use stator_mutants::Mutant;
 use stator_partition::{
-    Attempt, Command, CommandId, Refusal, Reply,
+    Command, Refusal, Reply,
     global_index::{Delivery, Receiver, Session, SessionError},
 };
-use stator_replica::{Feeding, Request};
+use stator_replica::Feeding;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -214,20 +214,8 @@ impl Carrier {
         self.hosted.lags.lock().note(self.index, last.0.saturating_sub(position.0), oldest_ms);
     }
 
-    /// Asks the partition itself, through the replica here: only as its leader may this task go on.
+    /// Only as the partition's leader may this task go on.
     async fn ask(&self, command: Command) -> Result<Reply, Refusal> {
-        let host = &self.indexer.router.host;
-        let environment = &host.parts.environment;
-        let request = Request {
-            id: CommandId(environment.random.next_u128()),
-            birth: Timestamp { wall_ms: environment.clock.wall_ms(), counter: 0, node: host.node.0 as u32 },
-            attempt: Attempt::First,
-            // It asks the replica that it stands beside, whatever its epoch.
-            epoch: u64::MAX,
-            deadline: environment.clock.elapsed() + COMMAND_MAX,
-            consistency: Consistency::Strong,
-            command,
-        };
-        self.hosted.replica.submit(request).await
+        self.indexer.router.host.ask(&self.hosted, command).await
     }
 }

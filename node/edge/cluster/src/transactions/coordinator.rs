@@ -111,7 +111,14 @@ impl Coordinator {
     ) -> Result<Transacted, Refusal> {
         let one = TransactOne { writes: part.items.clone(), request: request.clone() };
         let command = Command::TransactOne(Box::new(one));
-        match self.door.submit_born(part.place.table, part.place.token, command, self.birth(), deadline).await? {
+        let done = self.door.submit_born(part.place.table, part.place.token, command, self.birth(), deadline).await;
+        let done = done.map_err(|refusal| match refusal {
+            Refusal::Throttled(throttled) => {
+                Refusal::Cancelled(vec![Some(CancellationReason::of_throttled(&throttled)); part.items.len()])
+            }
+            other => other,
+        })?;
+        match done {
             Reply::Transacted(written) => Ok(Transacted::Written(written)),
             Reply::Repeated(repeated) => self.repeated(part.place, repeated, deadline).await,
             _ => Err(unexpected()),
@@ -264,6 +271,9 @@ fn judge(journey: &Journey, outcomes: Vec<Result<Reply, Refusal>>) -> Result<All
             Ok(Reply::Repeated(repeated)) => return Err(Stop::Repeated(repeated)),
             Err(Refusal::Cancelled(of_part)) => of_part,
             Err(Refusal::Overloaded) => vec![Some(CancellationReason::Throttled); part.items.len()],
+            Err(Refusal::Throttled(throttled)) => {
+                vec![Some(CancellationReason::of_throttled(&throttled)); part.items.len()]
+            }
             Err(refusal) => {
                 refused = Some(graver(refused, refusal));
                 none()

@@ -54,8 +54,12 @@ impl Coordinator {
             let command = Command::TransactGet(Box::new(TransactGet { gets: part.items.clone(), versions_only }));
             self.door.submit(part.place.table, part.place.token, command, Consistency::Strong, deadline)
         });
+        let outcomes = join_all(each).await;
+        if let Some(cancelled) = throttled(parts, &outcomes) {
+            return Err(cancelled);
+        }
         let mut got = Vec::with_capacity(parts.len());
-        for (part, outcome) in parts.iter().zip(join_all(each).await) {
+        for (part, outcome) in parts.iter().zip(outcomes) {
             match outcome? {
                 Reply::TransactGot(of_part) => got.push((part.at.clone(), of_part)),
                 _ => return Err(Refusal::Unavailable("a partition answered another question".to_owned())),
@@ -65,6 +69,22 @@ impl Coordinator {
         let conflicting: Vec<bool> = got.iter().map(Option::is_none).collect();
         if conflicting.contains(&true) { Err(conflicts(&conflicting)) } else { Ok(got.into_iter().flatten().collect()) }
     }
+}
+
+/// Which items could not be read as their partitions were throttled, unless something is wrong beside that.
+fn throttled(parts: &[Part<Get>], outcomes: &[Result<Reply, Refusal>]) -> Option<Refusal> {
+    let mut is_throttled = false;
+    let mut reasons = Vec::with_capacity(parts.len());
+    for (part, outcome) in parts.iter().zip(outcomes) {
+        let reason = match outcome {
+            Ok(_) => None,
+            Err(Refusal::Throttled(throttled)) => Some(CancellationReason::of_throttled(throttled)),
+            Err(_) => return None,
+        };
+        is_throttled |= reason.is_some();
+        reasons.push((part.at.clone(), vec![reason; part.items.len()]));
+    }
+    is_throttled.then(|| Refusal::Cancelled(in_order(reasons)))
 }
 
 fn conflicts(conflicting: &[bool]) -> Refusal {

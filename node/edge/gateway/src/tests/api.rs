@@ -6,7 +6,8 @@ use super::{
 };
 use http::StatusCode;
 use serde_json::{Value as Json, json};
-use stator_partition::Refusal;
+use stator_catalog::Way;
+use stator_partition::{Refusal, Throttled, throttle::Limit};
 
 fn song(artist: &str, song: &str) -> Json {
     json!({"artist": {"S": artist}, "song": {"S": song}})
@@ -93,6 +94,31 @@ async fn a_throttled_batch_is_an_error_and_so_is_a_missing_table() {
     assert_eq!(client.call("BatchGetItem", keys).await.error(), (400, "ThrottlingException".into()));
     let missing = json!({"RequestItems": {"missing": {"Keys": [song("a", "b")]}}});
     assert_eq!(client.call("BatchGetItem", missing).await.error(), (400, "ResourceNotFoundException".into()));
+}
+
+#[tokio::test]
+async fn what_is_throttled_says_by_what() {
+    let edge = Edge::start(open()).await;
+    let mut client = Client::connect(&edge).await;
+    client.create_table().await;
+    let arn = "arn:aws:dynamodb:eu-central-1:000000000000:table/music";
+    for (index, is_on_demand, error, member, resource) in [
+        (None, false, "ProvisionedThroughputExceededException", "ThrottlingReasons", arn.to_owned()),
+        (Some("by-year"), true, "ThrottlingException", "throttlingReasons", format!("{arn}/index/by-year")),
+    ] {
+        let throttled = Throttled {
+            table: "music".into(),
+            index: index.map(str::to_owned),
+            way: Way::Write,
+            limit: Limit::Partition,
+            is_on_demand,
+        };
+        let reason = throttled.reason();
+        edge.world.weather.send_replace(Weather::Refuse(Refusal::Throttled(Box::new(throttled))));
+        let reply = client.call("PutItem", put("a", "b")).await;
+        assert_eq!(reply.error(), (400, error.into()));
+        assert_eq!(reply.json()[member], json!([{"reason": reason, "resource": resource}]));
+    }
 }
 
 #[tokio::test]

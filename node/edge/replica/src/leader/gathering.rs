@@ -14,7 +14,7 @@ use super::COMMANDS_AT_ONCE;
 use std::time::Duration;
 
 /// Entries that are faster are not waited for: timers count milliseconds.
-const ENTRY_MIN: Duration = Duration::from_millis(4);
+const ENTRY_MIN: Duration = Duration::from_millis(2);
 /// The longest wait.
 const WAIT_MAX: Duration = Duration::from_millis(10);
 
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_alone_or_for_fast_entries() {
-        for (last, entry_time) in [(0, 8 * MS), (1, 8 * MS), (8, 3 * MS)] {
+        for (last, entry_time) in [(0, 8 * MS), (1, 8 * MS), (8, MS)] {
             let mut gathering = after(last, entry_time);
             assert!(!add(&mut gathering, &[1], MS, NEVER));
             assert!(gathering.hurry(MS), "{last} commands in {entry_time:?}");

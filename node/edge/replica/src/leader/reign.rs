@@ -11,6 +11,7 @@ use crate::{
 };
 use bytes::Bytes;
 use stator_item::Timestamp;
+use stator_mutants::Mutant;
 use stator_partition::{
     Command, CommandId, PartitionState, Refusal, Reply, codec,
     effects::EntryNumber,
@@ -84,8 +85,19 @@ impl Reign {
     /// Evaluates a command in its turn. A reply that changes nothing is given back: it needs the lease.
     pub fn evaluate(&mut self, shared: &Shared, waiting: Waiting) -> Option<Answer> {
         let Waiting { request, reply_to } = waiting;
-        if request.deadline <= shared.environment.clock.elapsed() {
+        let now = shared.environment.clock.elapsed();
+        if request.deadline <= now {
             let _ = reply_to.send(Err(Refusal::DeadlinePassed));
+            return None;
+        }
+        let table = if shared.metering.enforces() { shared.state.read().description().cloned() } else { None };
+        let admitted = shared.metering.admit(&request, table.as_deref(), now);
+        if let Err(throttled) = &admitted
+            && !request.command.has_request_token()
+            && !stator_mutants::is(Mutant::ThrottleTooLate)
+        {
+            // No strong read: that nothing was done is so whoever leads.
+            let _ = reply_to.send(Err(Refusal::Throttled(throttled.clone())));
             return None;
         }
         let call = Call { id: request.id, birth: request.birth, attempt: request.attempt, command: &request.command };
@@ -97,11 +109,26 @@ impl Reign {
                 return None;
             }
         };
+        if let Err(throttled) = &admitted
+            && !tells_of_earlier_request(&evaluated.reply)
+            && !stator_mutants::is(Mutant::ThrottleTooLate)
+        {
+            // Its effects go no further.
+            let _ = reply_to.send(Err(Refusal::Throttled(throttled.clone())));
+            return None;
+        }
+        // A repeat that changes nothing was paid for by the first attempt.
+        let is_paid = evaluated.effects.is_none() && request.attempt == Attempt::Repeated;
+        if !is_paid && let Err(throttled) = shared.metering.charge(&request, &evaluated.reply, table.as_deref(), now) {
+            let _ = reply_to.send(Err(Refusal::Throttled(throttled)));
+            return None;
+        }
         let Some(effects) = evaluated.effects else {
             return Some(Answer { reply: evaluated.reply, reply_to, after: evaluated.based_on });
         };
         self.pack.add(effects, evaluated.timestamp, &mut self.overlay);
-        self.hold(Answer { reply: evaluated.reply, reply_to, after: Some(self.overlay.last_entry()) });
+        let reply = admitted.map_err(Refusal::Throttled).and(evaluated.reply);
+        self.hold(Answer { reply, reply_to, after: Some(self.overlay.last_entry()) });
         None
     }
 
@@ -185,4 +212,9 @@ impl Reign {
             answer.unavailable(reason);
         }
     }
+}
+
+/// Whether a request token was used before: "nothing was done" would be wrong of what was.
+fn tells_of_earlier_request(reply: &Result<Reply, Refusal>) -> bool {
+    matches!(reply, Ok(Reply::Repeated(_)) | Err(Refusal::TokenMismatch | Refusal::TransactionInProgress))
 }

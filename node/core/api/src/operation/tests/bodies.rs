@@ -128,7 +128,7 @@ fn refusals_become_dynamodbs_errors() {
         let error = body_of::<DeleteItem>(&body, Err(refusal)).expect_err("a refusal");
         let wire = Wire::from(error);
         let mut out = Vec::new();
-        wire.write_json(&mut out);
+        wire.write_json(None, &mut out);
         assert_eq!((wire.status, String::from_utf8_lossy(&out).into_owned()), (status, expected));
     }
     let statuses = [(Refusal::Overloaded, 400), (Refusal::TooOld, 500), (Refusal::StaleEpoch { current: 1 }, 503)];
