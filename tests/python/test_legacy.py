@@ -85,8 +85,8 @@ def test_an_update_without_updates_makes_the_item(here, stored):
 
 def test_attributes_to_get(client, here, shared_table, key):
     here("put_item", Item={"a": {"N": "1"}, "b": {"N": "2"}})
-    assert here("get_item", AttributesToGet=["a", "none"])["Item"] == {"a": {"N": "1"}}
-    asked = {"Keys": [key], "AttributesToGet": ["b"]}
+    assert here("get_item", AttributesToGet=["a", "none"], ConsistentRead=True)["Item"] == {"a": {"N": "1"}}
+    asked = {"Keys": [key], "AttributesToGet": ["b"], "ConsistentRead": True}
     reply = client.batch_get_item(RequestItems={shared_table: asked})
     assert reply["Responses"][shared_table] == [{"b": {"N": "2"}}]
     with refused("ValidationException", "Duplicate value in attribute name: a"):
@@ -107,7 +107,7 @@ def numbers(reply):
 
 def test_queries(client, shared_table, filled):
     def query(**arguments):
-        return numbers(client.query(TableName=shared_table, **arguments))
+        return numbers(client.query(TableName=shared_table, ConsistentRead=True, **arguments))
 
     some = {"ComparisonOperator": "GE", "AttributeValueList": [{"N": "2"}]}
     even = {"even": {"ComparisonOperator": "EQ", "AttributeValueList": [{"BOOL": True}]}}
@@ -123,7 +123,7 @@ def test_queries(client, shared_table, filled):
 def test_scans(client, shared_table, filled):
     found = []
     conditions = {"h": filled, "r": {"ComparisonOperator": "LE", "AttributeValueList": [{"N": "1"}]}}
-    for page in client.get_paginator("scan").paginate(TableName=shared_table, ScanFilter=conditions):
+    for page in client.get_paginator("scan").paginate(TableName=shared_table, ScanFilter=conditions, ConsistentRead=True):
         found += numbers(page)
     assert sorted(found) == [0, 1]
 

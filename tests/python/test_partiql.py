@@ -221,7 +221,8 @@ def test_a_batch_of_writes_and_a_batch_of_reads(client, shared_table, hash_value
     assert {reply["Error"]["Code"] for reply in replies if "Error" in reply} == {"DuplicateItem"}
 
     select = f"SELECT r, n FROM {table} WHERE h = ? AND r = ?"
-    reads = [{"Statement": select, "Parameters": [hash_value, {"N": str(number)}]} for number in (2, 7, 1)]
+    strong = {"Statement": select, "ConsistentRead": True}
+    reads = [strong | {"Parameters": [hash_value, {"N": str(number)}]} for number in (2, 7, 1)]
     reads.append({"Statement": f"SELECT * FROM {table} WHERE h = 'a'"})
     reads.append({"Statement": "SELECT * FROM nowhere WHERE h = 'a'"})
     reads.append({"Statement": "SELECT"})
@@ -231,7 +232,7 @@ def test_a_batch_of_writes_and_a_batch_of_reads(client, shared_table, hash_value
     codes = [answer.get("Error", {}).get("Code") for answer in reply["Responses"]]
     assert codes == [None, None, None, "ValidationError", "ResourceNotFound", "ValidationError"]
     assert "must specify the primary key" in reply["Responses"][3]["Error"]["Message"]
-    assert [(it["TableName"], it["CapacityUnits"]) for it in reply["ConsumedCapacity"]] == [(shared_table, 1.5)]
+    assert [(it["TableName"], it["CapacityUnits"]) for it in reply["ConsumedCapacity"]] == [(shared_table, 3.0)]
 
 
 def test_a_batch_returns_what_its_writes_return(client, shared_table, hash_value):
@@ -261,5 +262,6 @@ def test_the_resource_interface_runs_statements(cluster, shared_table, hash_valu
     client = cluster.resource(node=-1).meta.client
     text = hash_value["S"]
     client.execute_statement(Statement=f"INSERT INTO \"{shared_table}\" VALUE {{'h': ?, 'r': ?}}", Parameters=[text, 1])
-    found = client.execute_statement(Statement=f'SELECT * FROM "{shared_table}" WHERE h = ?', Parameters=[text])
+    select = f'SELECT * FROM "{shared_table}" WHERE h = ?'
+    found = client.execute_statement(Statement=select, Parameters=[text], ConsistentRead=True)
     assert found["Items"] == [{"h": text, "r": 1}]
