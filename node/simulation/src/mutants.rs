@@ -89,6 +89,10 @@ pub fn hunt_for(mutant: Mutant) -> Hunt {
         Mutant::SnapshotWithoutTail => swarm(&[], 12, 41),
         Mutant::MoveCursorEarly | Mutant::TrimUnread => DELIVERED,
         Mutant::TakeDeliveryTwice => swarm(&["global-index"], 30, 1),
+        // A request must be repeated after its answer was lost, which one seed in fifty or so brings about.
+        Mutant::ForgetRequestTokens => {
+            Hunt::Swarm { workloads: &["bank", "transact-append"], kinds: &[], seconds: 15, first: 1, count: 300 }
+        }
         Mutant::ThrottleTooLate | Mutant::LendAndKeep => THROTTLED,
         Mutant::SkipChangeRecord | Mutant::ChangeRecordOutsideBatch | Mutant::ChildBeforeParentClosed => {
             swarm(&["stream"], 15, 1)
@@ -102,8 +106,7 @@ pub fn hunt_for(mutant: Mutant) -> Hunt {
         | Mutant::ForgetBeforeFinished
         | Mutant::DropOldIntents
         | Mutant::ReadOldWithoutDecision
-        | Mutant::ReadOnce
-        | Mutant::ForgetRequestTokens => TRANSACTED,
+        | Mutant::ReadOnce => TRANSACTED,
     }
 }
 
