@@ -1,11 +1,11 @@
 //! The Streams API through the SDK's client for tables, which does not have it: a request of that client becomes one of the Streams
-//! API before it is signed, and the reply is taken before the SDK has read it. So node, signature, deadline and errors are as
+//! API before it is signed, and the reply is taken when the SDK has read it. So node, signature, deadline and errors are as
 //! everywhere else.
 
 use aws_sdk_dynamodb::{
     config::{
         ConfigBag, Intercept, RuntimeComponents,
-        interceptors::{BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut},
+        interceptors::{AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut},
     },
     error::BoxError,
 };
@@ -50,9 +50,9 @@ impl Intercept for Instead {
         Ok(())
     }
 
-    fn read_before_deserialization(
+    fn read_after_deserialization(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {

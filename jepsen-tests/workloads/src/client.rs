@@ -210,17 +210,20 @@ pub enum Operation {
     },
     /// A page of DescribeStream, behind a shard.
     Shards {
+        table: String,
         stream: String,
         after: Option<String>,
     },
     /// GetShardIterator: behind a sequence number, or TRIM_HORIZON.
     ShardIterator {
+        table: String,
         stream: String,
         shard: String,
         after: Option<String>,
     },
     /// GetRecords.
     Records {
+        table: String,
         iterator: String,
         limit: u32,
     },
@@ -278,9 +281,10 @@ impl Operation {
             | Operation::DeleteTable { table }
             | Operation::AddIndex { table }
             | Operation::DropIndex { table }
-            | Operation::StreamOf { table } => table,
-            // They name a stream, which names its table.
-            Operation::Shards { .. } | Operation::ShardIterator { .. } | Operation::Records { .. } => "",
+            | Operation::StreamOf { table }
+            | Operation::Shards { table, .. }
+            | Operation::ShardIterator { table, .. }
+            | Operation::Records { table, .. } => table,
         }
     }
 }

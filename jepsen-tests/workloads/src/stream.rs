@@ -64,7 +64,10 @@ impl Streams {
     async fn shards(&self, session: &Session, stream: &str) -> Result<Vec<Shard>, Failure> {
         let (mut found, mut after, group) = (Vec::new(), None, session.history.new_group());
         for _ in 0..READS_MAX {
-            match session.call_in(group, Operation::Shards { stream: stream.to_owned(), after }).await? {
+            match session
+                .call_in(group, Operation::Shards { table: self.table.clone(), stream: stream.to_owned(), after })
+                .await?
+            {
                 Answer::Shards { shards, next } => {
                     found.extend(shards);
                     after = next;
@@ -87,13 +90,14 @@ impl Streams {
         reads_max: usize,
     ) -> Result<Option<String>, Failure> {
         let (stream, shard, mut last) = (stream.to_owned(), shard.to_owned(), after.clone());
-        let mut iterator = match session.call(Operation::ShardIterator { stream, shard, after }).await? {
-            Answer::Iterator(iterator) => iterator,
-            other => return Err(Failure::Unknown(format!("an iterator was expected, not {other:?}"))),
-        };
+        let mut iterator =
+            match session.call(Operation::ShardIterator { table: self.table.clone(), stream, shard, after }).await? {
+                Answer::Iterator(iterator) => iterator,
+                other => return Err(Failure::Unknown(format!("an iterator was expected, not {other:?}"))),
+            };
         for _ in 0..reads_max {
             let limit = 1 + session.below(20) as u32;
-            match session.call(Operation::Records { iterator, limit }).await? {
+            match session.call(Operation::Records { table: self.table.clone(), iterator, limit }).await? {
                 Answer::Records { records, next: Some(next) } if !records.is_empty() => {
                     last = records.last().map(|record| record.sequence.clone());
                     iterator = next;

@@ -7,19 +7,19 @@ use serde_json::{Value as Json, json};
 pub fn request(operation: &Operation) -> Option<(&'static str, Json)> {
     Some(match operation {
         Operation::StreamOf { table } => ("DynamoDB_20120810.DescribeTable", json!({"TableName": table})),
-        Operation::Shards { stream, after } => {
+        Operation::Shards { stream, after, .. } => {
             // Small pages, so that there are several.
             let body = json!({"StreamArn": stream, "ExclusiveStartShardId": after, "Limit": 5});
             ("DynamoDBStreams_20120810.DescribeStream", body)
         }
-        Operation::ShardIterator { stream, shard, after } => {
+        Operation::ShardIterator { stream, shard, after, .. } => {
             let kind = if after.is_some() { "AFTER_SEQUENCE_NUMBER" } else { "TRIM_HORIZON" };
             let body = json!({
                 "StreamArn": stream, "ShardId": shard, "ShardIteratorType": kind, "SequenceNumber": after,
             });
             ("DynamoDBStreams_20120810.GetShardIterator", body)
         }
-        Operation::Records { iterator, limit } => {
+        Operation::Records { iterator, limit, .. } => {
             ("DynamoDBStreams_20120810.GetRecords", json!({"ShardIterator": iterator, "Limit": limit}))
         }
         _ => return None,

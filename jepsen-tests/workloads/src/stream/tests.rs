@@ -34,13 +34,13 @@ fn record(number: u64, old: i64, new: i64) -> Record {
 
 fn begin(shard: &str, iterator: &str, after: Option<u64>) -> (Operation, Answer) {
     let (stream, shard, after) = ("s".to_owned(), shard.to_owned(), after.map(sequence));
-    (Operation::ShardIterator { stream, shard, after }, Answer::Iterator(iterator.to_owned()))
+    (Operation::ShardIterator { table: "t".to_owned(), stream, shard, after }, Answer::Iterator(iterator.to_owned()))
 }
 
 fn records(iterator: &str, records: &[Record], next: Option<&str>) -> (Operation, Answer) {
     let next = next.map(str::to_owned);
     (
-        Operation::Records { iterator: iterator.to_owned(), limit: 9 },
+        Operation::Records { table: "t".to_owned(), iterator: iterator.to_owned(), limit: 9 },
         Answer::Records { records: records.to_vec(), next },
     )
 }
@@ -51,7 +51,7 @@ fn shard(id: &str, parent: Option<&str>, starting: u64, ending: Option<u64>) -> 
 }
 
 fn listed(shards: &[Shard]) -> (Operation, Answer) {
-    let operation = Operation::Shards { stream: "s".to_owned(), after: None };
+    let operation = Operation::Shards { table: "t".to_owned(), stream: "s".to_owned(), after: None };
     (operation, Answer::Shards { shards: shards.to_vec(), next: None })
 }
 

@@ -17,16 +17,19 @@ impl Streams {
     /// Runs for as long as the node does.
     pub async fn run(self: Arc<Streams>) {
         let environment = self.router.host.parts.environment.clone();
+        let (begun_ms, begun) = (environment.clock.wall_ms(), environment.clock.elapsed());
         loop {
             environment.sleep(self.router.host.settings.streams_look_every).await;
-            self.keep().await;
+            // A wall clock that jumps ahead makes nothing older: records are not to go before their time.
+            let passed = environment.clock.elapsed().saturating_sub(begun);
+            let most_ms = begun_ms.saturating_add(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX));
+            self.keep(environment.clock.wall_ms().min(most_ms)).await;
         }
     }
 
-    async fn keep(&self) {
+    async fn keep(&self, now_ms: u64) {
         let host = &self.router.host;
         let settings = &host.settings;
-        let now_ms = host.parts.environment.clock.wall_ms();
         let before = |age: Duration| now_ms.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
         let (roll_before_ms, drop_before_ms) = (before(settings.shard_open_for), before(settings.shard_listed_for));
         let hosted: Vec<_> = host.replicas.read().iter().map(|(id, hosted)| (*id, hosted.clone())).collect();
