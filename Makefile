@@ -5,7 +5,7 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/stator-target
 ARGS ?=
 
-.PHONY: run chaos test check test-rust test-python test-clients packages fix fuzz release help
+.PHONY: run chaos test check test-rust test-mutants test-python test-clients packages fix fuzz release help
 
 run: packages ## One node on 127.0.0.1:8000 for development. ARGS="--listen 127.0.0.1:9000 --ephemeral" and the like are passed on.
 	cargo run --quiet -p stator -- dev $(ARGS)
@@ -15,7 +15,7 @@ chaos: packages ## Breaks three nodes for two minutes and judges what clients sa
 	$(CARGO_TARGET_DIR)/debug/stator-chaos run --workload register,counter --faults kill,kill-leader,cut,cut-leader --duration 2m \
 		--report chaos-report.html --history chaos-history.jsonl $(ARGS)
 
-test: packages check test-rust test-python test-clients ## Everything that CI runs.
+test: packages check test-rust test-mutants test-python test-clients ## Everything that CI runs.
 
 check: ## Form: formatting, lints, documentation, licences.
 	cargo fmt --all --check
@@ -27,6 +27,10 @@ test-rust: ## Unit, property and process tests, then 200 seeds of the simulation
 	cargo build --workspace --bins --quiet
 	cargo test --workspace --quiet
 	$(CARGO_TARGET_DIR)/debug/stator-sim --seeds 200 --seconds 15
+
+test-mutants: ## Has the product make one mistake after the other in the simulation: each must be caught.
+	cargo build -p stator-simulation --features mutants --quiet
+	$(CARGO_TARGET_DIR)/debug/stator-sim --mutants
 
 test-python: ## boto3 and the AWS CLI against one node and three.
 	cargo build --workspace --bins --quiet

@@ -10,14 +10,36 @@ const WALL_MS_AT_START: u64 = 1_767_225_600_000;
 
 /// Ticks `rate` times as fast as simulated time.
 pub struct SimulatedClock {
-    started: Instant,
-    rate: f64,
+    pace: Mutex<Pace>,
     wall_offset_ms: Mutex<i64>,
+}
+
+/// What a clock showed at a moment, and how fast it ticks since.
+#[derive(Clone, Copy)]
+struct Pace {
+    at: Instant,
+    shown: Duration,
+    rate: f64,
+}
+
+impl Pace {
+    fn elapsed(self) -> Duration {
+        let since = self.at.elapsed();
+        self.shown + if self.rate == 1.0 { since } else { since.mul_f64(self.rate) }
+    }
 }
 
 impl SimulatedClock {
     pub fn new(rate: f64) -> SimulatedClock {
-        SimulatedClock { started: Instant::now(), rate, wall_offset_ms: Mutex::new(0) }
+        // An hour ahead of zero, so that code may look back from the start.
+        let shown = Duration::from_secs(3_600);
+        SimulatedClock { pace: Mutex::new(Pace { at: Instant::now(), shown, rate }), wall_offset_ms: Mutex::new(0) }
+    }
+
+    /// From now on it ticks so fast. Sleeps that have begun end when the former speed has it.
+    pub fn set_rate(&self, rate: f64) {
+        let mut pace = self.pace.lock();
+        *pace = Pace { at: Instant::now(), shown: pace.elapsed(), rate };
     }
 
     /// Moves the wall clock, as an operator or a time daemon may do at any moment.
@@ -33,11 +55,11 @@ impl Clock for SimulatedClock {
     }
 
     fn elapsed(&self) -> Duration {
-        // An hour ahead of zero, so that code may look back from the start.
-        Duration::from_secs(3_600) + self.started.elapsed().mul_f64(self.rate)
+        self.pace.lock().elapsed()
     }
 
     fn real_duration(&self, duration: Duration) -> Duration {
-        if self.rate == 1.0 { duration } else { duration.div_f64(self.rate) }
+        let rate = self.pace.lock().rate;
+        if rate == 1.0 { duration } else { duration.div_f64(rate) }
     }
 }

@@ -292,6 +292,13 @@ impl Cluster {
         }
     }
 
+    /// From now on a node's clock ticks so many times as fast as simulated time.
+    pub fn set_clock_rate(&self, id: NodeId, rate: f64) {
+        if let Some(machine) = self.machines.lock().get(&id) {
+            machine.clock.set_rate(rate);
+        }
+    }
+
     pub fn set_disk_speed(&self, id: NodeId, most: Duration) {
         if let Some(machine) = self.machines.lock().get(&id) {
             machine.disk.set_speed(most);

@@ -65,42 +65,93 @@ impl fmt::Display for Planned {
     }
 }
 
-/// Kinds of faults, the more often the likelier: those that depose leaders come first.
-const KINDS: [u64; 25] = [0, 0, 1, 2, 3, 4, 5, 5, 6, 6, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18];
+/// Which trouble, without whose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Kind {
+    Crash,
+    CrashTwo,
+    CrashAll,
+    Kill,
+    Restart,
+    Pause,
+    Isolate,
+    Cut,
+    Ring,
+    SlowDisk,
+    HangingDisk,
+    FailingDisk,
+    FullDisk,
+    DamagedDisk,
+    Jump,
+    Storm,
+    Delay,
+    Join,
+    Remove,
+}
+
+/// The more often, the likelier: those that depose leaders come first.
+const KINDS: [Kind; 25] = [
+    Kind::Crash,
+    Kind::Crash,
+    Kind::CrashTwo,
+    Kind::CrashAll,
+    Kind::Kill,
+    Kind::Restart,
+    Kind::Pause,
+    Kind::Pause,
+    Kind::Isolate,
+    Kind::Isolate,
+    Kind::Isolate,
+    Kind::Isolate,
+    Kind::Cut,
+    Kind::Cut,
+    Kind::Ring,
+    Kind::SlowDisk,
+    Kind::HangingDisk,
+    Kind::FailingDisk,
+    Kind::FullDisk,
+    Kind::DamagedDisk,
+    Kind::Jump,
+    Kind::Storm,
+    Kind::Delay,
+    Kind::Join,
+    Kind::Remove,
+];
 
 /// Which kinds a run has: each seed has a few, as troubles that are rare together must meet often in some run.
-fn kinds(dice: &mut Dice) -> Vec<u64> {
+fn kinds(dice: &mut Dice) -> Vec<Kind> {
     (0..1 + dice.below(6)).map(|_| KINDS[dice.below(KINDS.len() as u64) as usize]).collect()
 }
 
-fn fault(kind: u64, dice: &mut Dice) -> Fault {
+fn fault(kind: Kind, dice: &mut Dice) -> Fault {
     let (one, other) = (dice.throw(), dice.throw());
     match kind {
-        0 => Fault::Crash(one),
-        1 => Fault::CrashTwo(one),
-        2 => Fault::CrashAll,
-        3 => Fault::Kill(one),
-        4 => Fault::Restart(one),
-        5 => Fault::Pause(one),
-        6 => Fault::Isolate(one),
-        7 => Fault::Cut(one, other),
-        8 => Fault::Ring,
-        9 => Fault::SlowDisk(one),
-        10 => Fault::HangingDisk(one),
-        11 => Fault::FailingDisk(one),
-        12 => Fault::FullDisk(one),
-        13 => Fault::DamagedDisk(one),
-        14 => Fault::Jump(one, dice.below(240_000) as i64 - 120_000),
-        15 => Fault::Storm,
-        16 => Fault::Delay,
-        17 => Fault::Join,
-        _ => Fault::Remove(one),
+        Kind::Crash => Fault::Crash(one),
+        Kind::CrashTwo => Fault::CrashTwo(one),
+        Kind::CrashAll => Fault::CrashAll,
+        Kind::Kill => Fault::Kill(one),
+        Kind::Restart => Fault::Restart(one),
+        Kind::Pause => Fault::Pause(one),
+        Kind::Isolate => Fault::Isolate(one),
+        Kind::Cut => Fault::Cut(one, other),
+        Kind::Ring => Fault::Ring,
+        Kind::SlowDisk => Fault::SlowDisk(one),
+        Kind::HangingDisk => Fault::HangingDisk(one),
+        Kind::FailingDisk => Fault::FailingDisk(one),
+        Kind::FullDisk => Fault::FullDisk(one),
+        Kind::DamagedDisk => Fault::DamagedDisk(one),
+        Kind::Jump => Fault::Jump(one, dice.below(240_000) as i64 - 120_000),
+        Kind::Storm => Fault::Storm,
+        Kind::Delay => Fault::Delay,
+        Kind::Join => Fault::Join,
+        Kind::Remove => Fault::Remove(one),
     }
 }
 
-/// The faults of a seed, for about so long.
-pub fn plan(dice: &mut Dice, torment: Duration) -> Vec<Planned> {
-    let kinds = kinds(dice);
+/// The faults of a seed, for about so long; of these kinds only, if any are given.
+pub fn plan(dice: &mut Dice, torment: Duration, only: &[Kind]) -> Vec<Planned> {
+    let own = kinds(dice);
+    let kinds = if only.is_empty() { &own[..] } else { only };
     let mut planned = Vec::new();
     let mut time = Duration::ZERO;
     // Right after the nodes have joined, when nothing of them is flushed.

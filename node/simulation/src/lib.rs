@@ -11,6 +11,7 @@ pub mod mutants;
 pub mod network;
 pub mod replicas;
 pub mod run;
+pub mod schedules;
 pub mod shrink;
 pub mod swarm;
 pub mod tasks;

@@ -1,9 +1,11 @@
 //! `stator-sim`: runs seeds, and replays one.
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use parking_lot::Mutex;
 use stator_simulation::{
+    faults::Kind,
     run::{Outcome, RunSettings, run},
+    schedules::{ALL, Played},
     shrink::shrink,
 };
 use std::{
@@ -14,13 +16,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// A simulation makes and drops tasks, messages and timers, and little else.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs whole clusters on simulated time, broken as the seed says, and checks that they keep their promises.
 #[derive(Parser)]
 #[command(name = "stator-sim", version)]
 struct Arguments {
-    /// How many seeds to run.
-    #[arg(long, default_value_t = 200)]
-    seeds: u64,
+    /// How many seeds to run [default: 200; with each schedule 3].
+    #[arg(long)]
+    seeds: Option<u64>,
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     first: u64,
@@ -42,13 +48,19 @@ struct Arguments {
     /// Workloads of each run [default: as the seed has it].
     #[arg(long, value_delimiter = ',', value_parser = stator_workloads::NAMES)]
     workloads: Vec<String>,
+    /// Kinds of faults of each run [default: as the seed has it].
+    #[arg(long, value_delimiter = ',', value_enum)]
+    kinds: Vec<Kind>,
     /// Only these of the seed's faults happen, by their numbers.
     #[arg(long, value_delimiter = ',', requires = "seed")]
     faults: Option<Vec<usize>>,
     /// What the nodes log, to standard error; for example debug, or warn,stator_consensus=trace.
     #[arg(long)]
     log: Option<String>,
-    /// Has the product make one mistake after the other (or those named), and fails if one survives as many seeds as --seeds.
+    /// Plays the schedules of `schedules.rs` (or those named) instead of the swarm.
+    #[arg(long, num_args = 0.., value_delimiter = ',', conflicts_with_all = ["seed", "forever"])]
+    schedules: Option<Vec<String>>,
+    /// Has the product make one mistake after the other (or those named), and fails if one survives its hunt.
     #[cfg(feature = "mutants")]
     #[arg(long, num_args = 0.., value_delimiter = ',', conflicts_with_all = ["seed", "forever"])]
     mutants: Option<Vec<String>>,
@@ -66,6 +78,7 @@ fn main() -> ExitCode {
         torment: Duration::from_secs(arguments.seconds),
         nodes_count: arguments.nodes,
         workloads: named(&arguments.workloads),
+        kinds: arguments.kinds.clone(),
         only_faults: arguments.faults.clone(),
         keep_lines: arguments.trace.is_some(),
         ..RunSettings::default()
@@ -73,7 +86,7 @@ fn main() -> ExitCode {
     let seeds = match arguments.seed {
         Some(seed) => seed..seed.saturating_add(1),
         None if arguments.forever => arguments.first..u64::MAX,
-        None => arguments.first..arguments.first.saturating_add(arguments.seeds),
+        None => arguments.first..arguments.first.saturating_add(arguments.seeds.unwrap_or(200)),
     };
     let begun = Instant::now();
     // A panic of a node is a finding, told with the others.
@@ -81,7 +94,11 @@ fn main() -> ExitCode {
     let jobs = arguments.jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     #[cfg(feature = "mutants")]
     if let Some(names) = &arguments.mutants {
-        return hunt_all(names, &settings, arguments.seeds, jobs);
+        return hunt_all(names, jobs);
+    }
+    if let Some(names) = &arguments.schedules {
+        let seeds = arguments.first..arguments.first.saturating_add(arguments.seeds.unwrap_or(3));
+        return play_all(names, seeds);
     }
     let (total, failed) = run_all(seeds, &settings, jobs);
     if let Some(outcome) = failed {
@@ -119,11 +136,28 @@ fn run_all(seeds: Range<u64>, settings: &RunSettings, jobs: usize) -> (Total, Op
     (total.into_inner(), failed.into_inner())
 }
 
-/// Hunts mutants, several at once, and tells who caught them.
+/// Plays schedules, and tells how often the moment of each came about.
+fn play_all(names: &[String], seeds: Range<u64>) -> ExitCode {
+    let wanted = ALL.iter().filter(|schedule| names.is_empty() || names.iter().any(|name| name == schedule.name));
+    let (mut played_count, mut is_sound) = (0, true);
+    for schedule in wanted {
+        let begun = Instant::now();
+        let played: Vec<(u64, Played)> = seeds.clone().map(|seed| (seed, (schedule.play)(seed))).collect();
+        let moments: u32 = played.iter().map(|(_, played)| played.moments).sum();
+        println!("{}: {moments} moments, {:.1} s", schedule.name, begun.elapsed().as_secs_f64());
+        let broken = played.iter().flat_map(|(seed, played)| played.broken.iter().map(move |said| (seed, said)));
+        broken.for_each(|(seed, said)| println!("  seed {seed}: {said}"));
+        is_sound &= moments > 0 && played.iter().all(|(_, played)| played.broken.is_empty());
+        played_count += 1;
+    }
+    if is_sound && played_count > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Hunts mutants, each in its own way, several at once, and tells what showed them.
 #[cfg(feature = "mutants")]
-fn hunt_all(names: &[String], settings: &RunSettings, seeds_max: u64, jobs: usize) -> ExitCode {
+fn hunt_all(names: &[String], jobs: usize) -> ExitCode {
     use stator_mutants::Mutant;
-    use stator_simulation::mutants::hunt;
+    use stator_simulation::mutants::{Catch, hunt};
     let wanted = |mutant: &Mutant| names.is_empty() || names.iter().any(|name| name == mutant.name());
     let mutants: Vec<Mutant> = Mutant::ALL.iter().copied().filter(wanted).collect();
     let (next, survivors) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -131,14 +165,16 @@ fn hunt_all(names: &[String], settings: &RunSettings, seeds_max: u64, jobs: usiz
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                    let hunt = hunt(*mutant, settings, seeds_max);
-                    match hunt.caught {
-                        Some((seed, by, workloads)) => {
-                            println!("{}: seed {seed}, with {}: {by}", mutant.name(), workloads.join(", "));
+                    let begun = Instant::now();
+                    let hunted = hunt(*mutant);
+                    let took = begun.elapsed().as_secs_f64();
+                    match hunted {
+                        Ok(Catch { by, seed, tried, violation }) => {
+                            println!("{}: {by}, seed {seed}, {tried} tried, {took:.1} s: {violation}", mutant.name());
                         }
-                        None => {
+                        Err(survived) => {
                             survivors.fetch_add(1, Ordering::Relaxed);
-                            println!("{}: SURVIVED {} seeds", mutant.name(), hunt.seeds);
+                            println!("{}: SURVIVED: {survived}", mutant.name());
                         }
                     }
                 }
@@ -160,6 +196,11 @@ fn named(workloads: &[String]) -> Vec<&'static str> {
     stator_workloads::NAMES.into_iter().filter(|name| workloads.iter().any(|given| given == name)).collect()
 }
 
+fn kind_names(kinds: &[Kind]) -> String {
+    let names = kinds.iter().filter_map(Kind::to_possible_value).map(|kind| kind.get_name().to_owned());
+    names.collect::<Vec<_>>().join(",")
+}
+
 /// Tells what failed, which of the faults matter, and how to see it again.
 fn report(outcome: Outcome, settings: &RunSettings, arguments: &Arguments) {
     println!("seed {} FAILED, with workloads {}", outcome.seed, outcome.workloads.join(", "));
@@ -172,6 +213,9 @@ fn report(outcome: Outcome, settings: &RunSettings, arguments: &Arguments) {
     }
     if !arguments.workloads.is_empty() {
         again += &format!(" --workloads {}", arguments.workloads.join(","));
+    }
+    if !arguments.kinds.is_empty() {
+        again += &format!(" --kinds {}", kind_names(&arguments.kinds));
     }
     println!("again: {again} --trace trace.txt");
     if settings.only_faults.is_some() {

@@ -3,7 +3,7 @@
 use crate::{
     client::Client,
     cluster::Cluster,
-    faults::{Planned, heal, torment},
+    faults::{Kind, Planned, heal, torment},
     network::{Weather, Wires},
     replicas::differences,
     swarm::{Mix, mix},
@@ -33,6 +33,8 @@ pub struct RunSettings {
     pub workloads: Vec<&'static str>,
     /// How long faults go on, in simulated time.
     pub torment: Duration,
+    /// Kinds of faults; none: those of the seed.
+    pub kinds: Vec<Kind>,
     /// Which of the seed's faults happen, by their places; `None`: all.
     pub only_faults: Option<Vec<usize>>,
     pub keep_lines: bool,
@@ -45,6 +47,7 @@ impl Default for RunSettings {
             nodes_count: None,
             workloads: Vec::new(),
             torment: Duration::from_secs(30),
+            kinds: Vec::new(),
             only_faults: None,
             keep_lines: false,
             cluster: AllSettings::default(),

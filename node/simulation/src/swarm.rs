@@ -43,7 +43,7 @@ pub fn mix(seed: u64, settings: &RunSettings) -> Mix {
         clients_each: 2 + dice.below(4),
         nodes_count,
         clock_rates: (0..nodes_count).map(|_| rate(dice)).collect(),
-        faults: plan(dice, settings.torment),
+        faults: plan(dice, settings.torment, &settings.kinds),
         cluster: vary(dice, &settings.cluster),
         flush_most: if dice.chance(300) { Duration::from_secs(60) } else { Duration::from_secs(5) },
     }

@@ -6,7 +6,8 @@ use stator_workloads::history::Event;
 use std::fmt::Write;
 
 const WIDTH: f64 = 1_000.0;
-const LEFT: f64 = 60.0;
+/// Room for the longest name of a pair of faults.
+const LEFT: f64 = 120.0;
 const BAND: f64 = 14.0;
 const PLOT: f64 = 110.0;
 const GAP: f64 = 26.0;
@@ -47,14 +48,7 @@ pub(super) fn timeline(record: &Record, seconds: &[Second]) -> String {
     }
     label(&mut svg, base - PLOT, &format!("{:.0} ms", slowest as f64 / 1e3));
     label(&mut svg, base, "1 ms");
-    let _ = write!(svg, "<text x=\"{LEFT}\" y=\"{:.0}\">0 s</text>", base + 14.0);
-    let _ = write!(
-        svg,
-        "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{:.0} s</text>",
-        WIDTH - 10.0,
-        base + 14.0,
-        scale.end_us / 1e6
-    );
+    times(&mut svg, &scale, base + 14.0);
     svg.push_str(
         "</svg>\n<p class=\"faint\">Above: faults (red from their beginning until they were healed), and changes of \
         leaders (marks). Middle: operations a second: succeeded, <span class=\"invalid\">unknown</span>, \
@@ -62,6 +56,18 @@ pub(super) fn timeline(record: &Record, seconds: &[Second]) -> String {
         <span class=\"unknown\">p99</span>, by powers of ten.</p>\n",
     );
     svg
+}
+
+/// Marks of time: whole seconds, at most a dozen of them.
+fn times(svg: &mut String, scale: &Scale, y: f64) {
+    let seconds = (scale.end_us / 1e6) as u64;
+    let steps = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_800, 3_600];
+    let step = steps.into_iter().find(|step| seconds / step <= 12).unwrap_or(seconds / 12 + 1);
+    for at in (0..=seconds).step_by(step as usize) {
+        let x = scale.x(at * 1_000_000);
+        let _ = write!(svg, "<text x=\"{x:.0}\" y=\"{y:.0}\" text-anchor=\"middle\">{at} s</text>");
+    }
+    svg.push('\n');
 }
 
 /// The lines that faults are drawn on: one for each kind.

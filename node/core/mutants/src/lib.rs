@@ -38,8 +38,12 @@ mutants! {
     LeaseForEver = "lease-for-ever",
     /// A leader keeps its lease while it hands over.
     LeaseInTransfer = "lease-in-transfer",
-    /// A group that sleeps keeps its lease.
+    /// A group keeps its lease for as long as it sleeps.
     LeaseAsleep = "lease-asleep",
+    /// A leader that hears no majority goes on to hold its followers.
+    SpeakUnheard = "speak-unheard",
+    /// Whoever has forwarded a command to a leader that is gone waits for its answer, though another leads by now.
+    WaitForFormerLeader = "wait-for-former-leader",
     /// Strong reads are answered by whoever is asked.
     ReadOnFollower = "read-on-follower",
     /// Strong reads are answered as if they were eventual.

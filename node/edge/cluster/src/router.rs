@@ -11,6 +11,7 @@ use crate::{
 };
 use parking_lot::RwLock;
 use stator_catalog::{PartitionDescription, TableDescription, TableStatus, TokenRange};
+use stator_consensus::Leadership;
 use stator_environment::BoxFuture;
 use stator_item::{NodeId, PartitionId, TableId, Timestamp, Token};
 use stator_mutants::Mutant;
@@ -105,7 +106,8 @@ impl Router {
                 Refusal::Unavailable(_) | Refusal::DeadlinePassed => {
                     // It may have come through.
                     journey.attempt = Attempt::Repeated;
-                    self.note_leader(partition.id, None);
+                    let own = self.host.replica(partition.id).and_then(|own| own.replica.leadership().leader);
+                    self.note_leader(partition.id, own.map(|(_, leader)| leader).filter(|leader| *leader != node));
                 }
                 // "Nothing was done" would be wrong: an earlier attempt may have come through.
                 Refusal::Overloaded | Refusal::Throttled(_) if journey.attempt == Attempt::Repeated => {}
@@ -197,7 +199,28 @@ impl Router {
         }
         self.metrics.forwarded.inc();
         let forwarded = Forwarded { partition: partition.id, request };
-        forward(&*self.client.network, node, &forwarded, left).await
+        tokio::select! {
+            biased;
+            outcome = forward(&*self.client.network, node, &forwarded, left) => outcome,
+            () = self.led_elsewhere(partition.id, node) => {
+                Err(Refusal::Unavailable("another node leads by now".to_owned()))
+            }
+        }
+    }
+
+    /// Ends when the replica here, if there is one, hears of a new leader that is not on `node`: whoever waits for an answer from there
+    /// would wait in vain, as a node that is cut off answers nothing.
+    async fn led_elsewhere(&self, partition: PartitionId, node: NodeId) {
+        let own = self.host.replica(partition).filter(|_| !stator_mutants::is(Mutant::WaitForFormerLeader));
+        if let Some(own) = own {
+            let mut leadership = own.replica.group().leadership();
+            let before = leadership.borrow_and_update().leader;
+            let is_new = |now: &Leadership| now.leader != before && now.leader.is_some_and(|(_, at)| at != node);
+            if leadership.wait_for(is_new).await.is_ok() {
+                return;
+            }
+        }
+        std::future::pending().await
     }
 
     fn learn_leader(&self, journey: &Journey, partition: PartitionId, node: NodeId) {

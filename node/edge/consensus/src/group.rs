@@ -107,7 +107,8 @@ impl Group {
         let settings = &replica.node.settings;
         let is_long = stator_mutants::is(Mutant::LeaseWithoutMargin);
         let full = if is_long { settings.no_vote() } else { settings.lease() };
-        let asleep = replica.sleep.is_asleep() && !stator_mutants::is(Mutant::LeaseAsleep);
+        let asleep = replica.sleep.is_asleep();
+        let is_kept = stator_mutants::is(Mutant::LeaseForEver) || asleep && stator_mutants::is(Mutant::LeaseAsleep);
         replica.look(|metrics| {
             let term = metrics.current_term;
             if metrics.state != ServerState::Leader
@@ -117,7 +118,7 @@ impl Group {
             {
                 return None;
             }
-            if members::leads_alone(replica.id, metrics) || stator_mutants::is(Mutant::LeaseForEver) {
+            if members::leads_alone(replica.id, metrics) || is_kept {
                 return Some(Lease { term, left: full });
             }
             // openraft gives the time at which it sent what a quorum has acknowledged.

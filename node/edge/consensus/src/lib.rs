@@ -19,6 +19,7 @@ mod receive;
 mod replica;
 mod runtime;
 mod settings;
+mod silence;
 mod sleep;
 mod snapshot;
 mod state;

@@ -5,7 +5,7 @@ use crate::{
     heartbeats,
     node::Node,
     raft_types::{RaftVote, Types, log_id, position},
-    snapshot,
+    silence, snapshot,
     state::Gate,
     wire::{Request, RequestBody, Response, encode_append},
 };
@@ -125,6 +125,16 @@ impl Link {
         }
     }
 
+    /// Whoever hears no majority does not speak.
+    async fn keep_silence(&self, node: &Node, vote: &RaftVote) -> RpcResult<()> {
+        let Some(replica) = node.replica(self.from).filter(|replica| silence::is_due(replica)) else { return Ok(()) };
+        silence::ask(&replica, self.to, self.to_node, VoteRecord::of(vote)).await;
+        match silence::is_due(&replica) {
+            true => Err(unreachable("no majority has answered for too long")),
+            false => Ok(()),
+        }
+    }
+
     /// The receiver needs a snapshot, and this log still has all that it asks for: purge it.
     fn purge_for_snapshot(&self) -> RPCError<Types> {
         if let Some(replica) = self.node.upgrade().and_then(|node| node.replica(self.from)) {
@@ -146,6 +156,7 @@ impl RaftNetworkV2<Types> for Link {
         option: RPCOption,
     ) -> RpcResult<AppendEntriesResponse<Types>> {
         let node = self.node()?;
+        self.keep_silence(&node, &request.vote).await?;
         let deadline = match request.entries.is_empty() {
             true => option.hard_ttl(),
             false => node.settings.message_deadline(),

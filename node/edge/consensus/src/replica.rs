@@ -14,6 +14,7 @@ use crate::{
     node::Node,
     raft_types::{MembershipRecord, Raft, Types, member, position},
     runtime,
+    silence::Silence,
     sleep::{self, SleepState},
     snapshot::Incoming,
     state::{Gate, State},
@@ -83,6 +84,7 @@ pub(crate) struct Replica {
     /// such votes ignore the no-vote time: so there is no lease in that term any more.
     transfer_term: AtomicU64,
     pub(crate) sleep: SleepState,
+    pub(crate) silence: Silence,
     pub(crate) contact: Contact,
     /// A follower can only be helped by a snapshot: purge the log so far that it gets one.
     pub(crate) purge_all: AtomicBool,
@@ -110,6 +112,7 @@ impl Replica {
             votes_from: Mutex::new(now),
             transfer_term: AtomicU64::new(0),
             sleep: SleepState::new(now),
+            silence: Silence::default(),
             contact: Contact::default(),
             purge_all: AtomicBool::new(false),
             failed: Mutex::new(None),

@@ -11,6 +11,7 @@ use crate::{
     encoding::{VoteRecord, decode, encode},
     raft_types::{MembershipRecord, Types, position},
     replica::{Replica, Running, leadership},
+    silence,
     wire::{Request, RequestBody, Response},
 };
 use futures::{StreamExt, future::join_all, stream};
@@ -79,10 +80,11 @@ fn set(replica: &Replica, asleep: bool) {
     if replica.sleep.asleep.swap(asleep, Ordering::SeqCst) != asleep {
         let gauge = &replica.node.metrics.groups_asleep;
         if asleep {
-            gauge.inc()
+            gauge.inc();
         } else {
-            gauge.dec()
-        };
+            gauge.dec();
+            silence::awoke(replica);
+        }
     }
 }
 
