@@ -248,13 +248,22 @@ impl Cluster {
 
     /// The node that leads most partitions, by its place.
     pub fn leader(&self) -> Option<usize> {
-        let status = self.status()?;
-        let mut led: BTreeMap<u64, usize> = BTreeMap::new();
-        for partition in status["partitions"].as_array()? {
-            *led.entry(partition["leader"].as_u64()?).or_default() += 1;
+        let mut led: BTreeMap<usize, usize> = BTreeMap::new();
+        for place in self.leaders().into_values() {
+            *led.entry(place).or_default() += 1;
         }
-        let most = led.into_iter().max_by_key(|(_, count)| *count)?.0;
-        self.place_of(&status, most)
+        Some(led.into_iter().max_by_key(|(_, count)| *count)?.0)
+    }
+
+    /// Which node leads each partition, by its place; those without a leader are left out.
+    pub fn leaders(&self) -> BTreeMap<u64, usize> {
+        let Some(status) = self.status() else { return BTreeMap::new() };
+        let partitions = status["partitions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let led = |partition: &Value| {
+            let leader = self.place_of(&status, partition["leader"].as_u64()?)?;
+            Some((partition["id"].as_u64()?, leader))
+        };
+        partitions.iter().filter_map(led).collect()
     }
 
     fn place_of(&self, status: &Value, id: u64) -> Option<usize> {
