@@ -142,6 +142,8 @@ pub enum Change {
     /// Streams of a table, of one that is gone too, that were disabled so long ago that they are read no more.
     ForgetStreams {
         table: TableId,
+        /// By which time: not the stamp's, as a wall clock may have been set forward.
+        now_ms: u64,
     },
     /// Application Auto Scaling.
     Scaling(ScalingChange),

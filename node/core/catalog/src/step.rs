@@ -58,7 +58,7 @@ impl Catalog {
             Change::IndexFilled { table, index } => Ok(self.index_filled(table, index)),
             Change::Scaling(change) => self.change_scaling(change, at),
             Change::IndexGone { table, index } => Ok(self.index_gone(table, index)),
-            Change::ForgetStreams { table } => Ok(self.forget_streams(table, at)),
+            Change::ForgetStreams { table, now_ms } => Ok(self.forget_streams(table, now_ms)),
         }?;
         if outcome != Outcome::Unchanged {
             self.revision += 1;

@@ -2,6 +2,7 @@
 //!
 //! Not here: HTTP, DynamoDB JSON, expressions, sockets.
 
+mod age;
 mod catalog;
 pub mod door;
 mod error;

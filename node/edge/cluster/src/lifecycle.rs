@@ -5,6 +5,7 @@
 //! made already change nothing. So a new leader of the catalog begins where it likes.
 
 use crate::{
+    age::Age,
     door::{Consistency, Deadline, Door},
     router::Router,
 };
@@ -21,11 +22,14 @@ pub(crate) struct Lifecycle {
     pub router: Arc<Router>,
     /// Tables that a task works on.
     busy: Mutex<BTreeSet<TableId>>,
+    /// Of streams that were disabled.
+    age: Age,
 }
 
 impl Lifecycle {
     pub fn new(router: Arc<Router>) -> Lifecycle {
-        Lifecycle { router, busy: Mutex::new(BTreeSet::new()) }
+        let age = Age::new(router.client.environment.clock.clone());
+        Lifecycle { router, busy: Mutex::new(BTreeSet::new()), age }
     }
 
     /// Runs for as long as the node does; works only while this node leads the catalog.
@@ -66,14 +70,14 @@ impl Lifecycle {
             };
             self.router.client.environment.tasks.spawn("table", Box::pin(advance));
         }
-        let now_ms = self.router.client.environment.clock.wall_ms();
+        let now_ms = self.age.now_ms();
         for table in catalog.tables_with_old_streams(now_ms) {
             if !self.busy.lock().insert(table) {
                 continue;
             }
             let lifecycle = self.clone();
             let forget = async move {
-                if let Err(refusal) = lifecycle.change(Change::ForgetStreams { table }).await {
+                if let Err(refusal) = lifecycle.change(Change::ForgetStreams { table, now_ms }).await {
                     tracing::debug!(%table, %refusal, "old streams are not forgotten yet");
                 }
                 lifecycle.busy.lock().remove(&table);

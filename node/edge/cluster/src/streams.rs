@@ -1,7 +1,7 @@
 //! Keeps the streams of the partitions that this node leads: shards roll after some hours, and go a day after they were closed.
 //! What is due is decided by time, once, by the leader; every replica rolls and drops the same in its turn of the log.
 
-use crate::{metrics::Metrics, router::Router};
+use crate::{age::Age, router::Router};
 use stator_partition::{Command, stream::STREAM_BYTES_MAX};
 use std::{sync::Arc, time::Duration};
 
@@ -10,20 +10,16 @@ const WARN_PERCENT: u64 = 80;
 
 pub(crate) struct Streams {
     pub router: Arc<Router>,
-    pub metrics: Arc<Metrics>,
 }
 
 impl Streams {
     /// Runs for as long as the node does.
     pub async fn run(self: Arc<Streams>) {
         let environment = self.router.host.parts.environment.clone();
-        let (begun_ms, begun) = (environment.clock.wall_ms(), environment.clock.elapsed());
+        let age = Age::new(environment.clock.clone());
         loop {
             environment.sleep(self.router.host.settings.streams_look_every).await;
-            // A wall clock that jumps ahead makes nothing older: records are not to go before their time.
-            let passed = environment.clock.elapsed().saturating_sub(begun);
-            let most_ms = begun_ms.saturating_add(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX));
-            self.keep(environment.clock.wall_ms().min(most_ms)).await;
+            self.keep(age.now_ms()).await;
         }
     }
 
@@ -48,6 +44,6 @@ impl Streams {
                 }
             }
         }
-        self.metrics.stream_fullest_bytes.set(i64::try_from(fullest).unwrap_or(i64::MAX));
+        self.router.metrics.stream_fullest_bytes.set(i64::try_from(fullest).unwrap_or(i64::MAX));
     }
 }

@@ -61,10 +61,10 @@ impl Catalog {
     }
 
     /// Concerns no partition: those drop what is old by themselves.
-    pub(super) fn forget_streams(&mut self, id: TableId, at: &Stamp) -> Outcome {
+    pub(super) fn forget_streams(&mut self, id: TableId, now_ms: u64) -> Outcome {
         let forget = |table: &TableDescription| {
             let mut left = table.clone();
-            left.streams.retain(|stream| !stream.is_over(at.now_ms));
+            left.streams.retain(|stream| !stream.is_over(now_ms));
             (left.streams.len() != table.streams.len()).then_some(left)
         };
         if let Some(table) = self.tables.get(&id) {

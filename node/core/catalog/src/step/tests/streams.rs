@@ -61,10 +61,11 @@ fn a_stream_is_enabled_disabled_and_enabled_again() {
     assert!(catalog.stream("t", StreamLabel(1_000), over_ms - 1).is_some());
     assert!(catalog.stream("t", StreamLabel(1_000), over_ms).is_none());
     assert_eq!(catalog.streams(over_ms).count(), 1);
-    let forget = Change::ForgetStreams { table: second.id };
-    assert_eq!(step(&mut catalog, over_ms - 1, forget.clone()), Ok(Outcome::Unchanged));
+    let forget = |now_ms| Change::ForgetStreams { table: second.id, now_ms };
+    assert_eq!(step(&mut catalog, over_ms - 1, forget(over_ms - 1)), Ok(Outcome::Unchanged));
+    assert_eq!(step(&mut catalog, over_ms, forget(over_ms - 1)), Ok(Outcome::Unchanged), "the clock was set forward");
     assert_eq!(catalog.tables_with_old_streams(over_ms).collect::<Vec<_>>(), [second.id]);
-    step(&mut catalog, over_ms, forget).expect("it is forgotten");
+    step(&mut catalog, over_ms, forget(over_ms)).expect("it is forgotten");
     let left = catalog.table("t").expect("it is there");
     assert_eq!((statuses(left), left.version), (vec![(1_001, StreamStatus::Enabled)], second.version));
 }
@@ -93,10 +94,13 @@ fn a_stream_outlives_its_table_for_a_day() {
     assert_eq!(read_again, catalog);
     let over_ms = HOUR_MS + STREAM_RETENTION_MS;
     assert_eq!(catalog.tables_with_old_streams(over_ms).collect::<Vec<_>>(), [made.id]);
-    step(&mut catalog, over_ms, Change::ForgetStreams { table: made.id }).expect("it is forgotten");
+    step(&mut catalog, over_ms, Change::ForgetStreams { table: made.id, now_ms: over_ms }).expect("it is forgotten");
     assert_eq!(catalog.routing().partitions(made.id).count(), 0);
     assert_eq!(catalog.tables_with_old_streams(over_ms).count(), 0);
-    assert_eq!(step(&mut catalog, over_ms, Change::ForgetStreams { table: made.id }), Ok(Outcome::Unchanged));
+    assert_eq!(
+        step(&mut catalog, over_ms, Change::ForgetStreams { table: made.id, now_ms: over_ms }),
+        Ok(Outcome::Unchanged)
+    );
 }
 
 #[test]
