@@ -90,7 +90,7 @@ const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 /// The same for the operations of the Streams API.
 const STREAMS_TARGET_PREFIX: &str = "DynamoDBStreams_20120810.";
 /// The same for Application Auto Scaling.
-pub(crate) const SCALING_PREFIX: &str = "AnyScaleFrontendService.";
+const SCALING_PREFIX: &str = "AnyScaleFrontendService.";
 /// Its operations. Those on tags have the names of others.
 const SCALING: &[(&str, Operation)] = &[
     ("DeleteScalingPolicy", Operation::DeleteScalingPolicy),
@@ -104,6 +104,11 @@ const SCALING: &[(&str, Operation)] = &[
     ("TagResource", Operation::TagScalableTarget),
     ("UntagResource", Operation::UntagScalableTarget),
 ];
+
+/// Whether an `X-Amz-Target` header, known or not, is for Application Auto Scaling, which speaks JSON 1.1.
+pub fn targets_scaling(target: &[u8]) -> bool {
+    target.starts_with(SCALING_PREFIX.as_bytes())
+}
 
 macro_rules! operations {
     ($($name:ident),+ $(,)?) => {
@@ -182,7 +187,7 @@ impl Operation {
             SCALING.iter().find(|(known, _)| *known == name).map(|(_, operation)| *operation)
         } else {
             let is_it = |operation: &Operation| operation.name() == name && operation.target_prefix() == prefix;
-            Operation::ALL.iter().copied().find(is_it).filter(|operation| !operation.is_scaling())
+            Operation::ALL.iter().copied().find(is_it)
         };
         found.ok_or(ApiError::UnknownOperation)
     }
@@ -193,12 +198,13 @@ impl Operation {
             | Operation::GetRecords
             | Operation::GetShardIterator
             | Operation::ListStreams => STREAMS_TARGET_PREFIX,
+            scaling if scaling.is_scaling() => SCALING_PREFIX,
             _ => TARGET_PREFIX,
         }
     }
 
-    /// Whether it is one of Application Auto Scaling's, which speak JSON 1.1.
-    pub fn is_scaling(self) -> bool {
+    /// Whether it is one of Application Auto Scaling's.
+    fn is_scaling(self) -> bool {
         SCALING.iter().any(|(_, operation)| *operation == self)
     }
 }

@@ -17,7 +17,7 @@ mod tests;
 pub use signer::{Signer, SignerHeaders};
 pub use signing_key::{SigningKey, SigningKeyCache};
 
-use crate::{error_table::ApiError, operation::SCALING_PREFIX};
+use crate::{error_table::ApiError, operation::targets_scaling};
 use claims::{Claims, Form, Scope};
 use std::{fmt, sync::Arc};
 use subtle::ConstantTimeEq;
@@ -129,8 +129,7 @@ fn same_token(expected: Option<&str>, sent: Option<&str>) -> bool {
 
 /// The service that the request is for.
 fn service_of(request: &SignedRequest<'_>) -> &'static str {
-    let is_scaling = request.header("x-amz-target").is_some_and(|target| target.starts_with(SCALING_PREFIX.as_bytes()));
-    if is_scaling { SCALING_SERVICE } else { SERVICE }
+    if request.header("x-amz-target").is_some_and(targets_scaling) { SCALING_SERVICE } else { SERVICE }
 }
 
 fn check_scope(scope: &Scope<'_>, date_text: &str, expected: &str) -> Result<(), ApiError> {

@@ -19,7 +19,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use stator_api::{ApiError, Operation, Wire};
+use stator_api::{ApiError, Operation, Wire, operation::targets_scaling};
 use stator_catalog::TableDescription;
 use stator_cluster::{Coordinator, Deadline, Door};
 use stator_environment::Environment;
@@ -251,7 +251,7 @@ fn speaks_the_protocol(head: &request::Parts) -> bool {
 /// The version of JSON that the service speaks that a request names.
 fn spoken(head: &request::Parts) -> JsonVersion {
     match head.headers.get("x-amz-target") {
-        Some(target) if target.as_bytes().starts_with(b"AnyScaleFrontendService.") => JsonVersion::V1_1,
+        Some(target) if targets_scaling(target.as_bytes()) => JsonVersion::V1_1,
         _ => JsonVersion::V1_0,
     }
 }
