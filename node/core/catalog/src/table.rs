@@ -13,6 +13,18 @@ pub enum TableStatus {
     Deleting,
 }
 
+impl TableStatus {
+    /// As the API spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            TableStatus::Creating => "CREATING",
+            TableStatus::Active => "ACTIVE",
+            TableStatus::Updating => "UPDATING",
+            TableStatus::Deleting => "DELETING",
+        }
+    }
+}
+
 /// An attribute of a key schema.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct KeyAttribute {

@@ -2,7 +2,7 @@
 
 use super::Administration;
 use futures::future::join_all;
-use stator_catalog::{Catalog, PartitionDescription, Role, TableDescription, TableStatus};
+use stator_catalog::{Catalog, PartitionDescription, Role, TableDescription};
 use stator_cluster::{ReplicaReport, Report};
 use stator_item::{NodeId, PartitionId, TableId};
 use stator_proto::admin::{Node, Partition, Replica, StatusReply, StatusRequest, Storage, Table, replica};
@@ -187,16 +187,10 @@ fn leader<'a>(reports: &[&'a (NodeId, ReplicaReport)]) -> Option<&'a (NodeId, Re
 
 fn table(table: &TableDescription, partitions: &[Partition]) -> Table {
     let own = || partitions.iter().filter(|partition| partition.table_id == table.id.0);
-    let status = match table.status {
-        TableStatus::Creating => "CREATING",
-        TableStatus::Active => "ACTIVE",
-        TableStatus::Updating => "UPDATING",
-        TableStatus::Deleting => "DELETING",
-    };
     Table {
         id: table.id.0,
         name: table.name.clone(),
-        status: status.to_owned(),
+        status: table.status.name().to_owned(),
         partitions: own().count() as u64,
         items: own().map(|partition| partition.items).sum(),
         bytes: own().map(|partition| partition.bytes).sum(),

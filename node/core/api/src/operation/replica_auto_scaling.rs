@@ -1,15 +1,13 @@
 //! DescribeTableReplicaAutoScaling and UpdateTableReplicaAutoScaling: Application Auto Scaling of a table in the shapes of global
 //! tables. A table has one replica here, in the cluster's own region.
 
-use super::{TableReference, model};
+use super::{TableReference, model, table_json::index_status};
 use crate::arn::Owner;
 use crate::error_table::ApiError;
 use crate::reader::{self, Member, Members, Names, Shape, Structure};
 use crate::render::{self, List, Object};
 use crate::scaling::{checked_tracking, role_arn, write_tracking};
-use stator_catalog::{
-    Catalog, Change, GlobalIndex, IndexStatus, ScalingChange, ScalingResource, TableDescription, TableStatus, Way,
-};
+use stator_catalog::{Catalog, Change, ScalingChange, ScalingResource, TableDescription, Way};
 use std::collections::BTreeMap;
 
 /// The policy's name where none is given.
@@ -186,13 +184,7 @@ fn render(table: &TableDescription, catalog: &Catalog, owner: &Owner, out: &mut 
     let mut body = Object::begin(out);
     let mut shown = Object::begin(body.member("TableAutoScalingDescription"));
     render::string(&table.name, shown.member("TableName"));
-    let status = match table.status {
-        TableStatus::Creating => "CREATING",
-        TableStatus::Active => "ACTIVE",
-        TableStatus::Updating => "UPDATING",
-        TableStatus::Deleting => "DELETING",
-    };
-    render::string(status, shown.member("TableStatus"));
+    render::string(table.status.name(), shown.member("TableStatus"));
     let mut replicas = List::begin(shown.member("Replicas"));
     let mut replica = Object::begin(replicas.element());
     render::string(&owner.region, replica.member("RegionName"));
@@ -200,7 +192,7 @@ fn render(table: &TableDescription, catalog: &Catalog, owner: &Owner, out: &mut 
     for index in &table.global_indexes {
         let mut shown = Object::begin(indexes.element());
         render::string(&index.name, shown.member("IndexName"));
-        render::string(index_status(index), shown.member("IndexStatus"));
+        render::string(index_status(table.status, index.status).0, shown.member("IndexStatus"));
         for (way, name) in [
             (Way::Read, "ProvisionedReadCapacityAutoScalingSettings"),
             (Way::Write, "ProvisionedWriteCapacityAutoScalingSettings"),
@@ -223,15 +215,6 @@ fn render(table: &TableDescription, catalog: &Catalog, owner: &Owner, out: &mut 
     replicas.end();
     shown.end();
     body.end();
-}
-
-fn index_status(index: &GlobalIndex) -> &'static str {
-    match index.status {
-        IndexStatus::Creating | IndexStatus::Backfilling => "CREATING",
-        IndexStatus::Active => "ACTIVE",
-        IndexStatus::Updating => "UPDATING",
-        IndexStatus::Deleting => "DELETING",
-    }
 }
 
 /// `AutoScalingSettingsDescription`.

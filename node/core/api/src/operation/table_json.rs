@@ -58,7 +58,7 @@ impl TableView<'_> {
         attribute_definitions(table, shown.member("AttributeDefinitions"));
         render::string(&table.name, shown.member("TableName"));
         key_schema(&table.key.hash, table.key.range.as_ref(), shown.member("KeySchema"));
-        render::string(self.status_name(), shown.member("TableStatus"));
+        render::string(self.status().name(), shown.member("TableStatus"));
         seconds(table.created_ms, shown.member("CreationDateTime"));
         self.throughput(&table.billing, shown.member("ProvisionedThroughput"));
         let count = self.count(IndexNumber::ITEMS);
@@ -90,15 +90,6 @@ impl TableView<'_> {
 
     fn status(&self) -> TableStatus {
         self.status.unwrap_or(self.table.status)
-    }
-
-    fn status_name(&self) -> &'static str {
-        match self.status() {
-            TableStatus::Creating => "CREATING",
-            TableStatus::Active => "ACTIVE",
-            TableStatus::Updating => "UPDATING",
-            TableStatus::Deleting => "DELETING",
-        }
     }
 
     fn count(&self, index: IndexNumber) -> IndexCount {
@@ -178,14 +169,7 @@ impl TableView<'_> {
         render::string(&index.name, shown.member("IndexName"));
         key_elements(&index.hash, &index.range, shown.member("KeySchema"));
         projection(&index.projection, shown.member("Projection"));
-        let (status, backfilling) = match (self.status(), index.status) {
-            (TableStatus::Deleting, _) | (_, IndexStatus::Deleting) => ("DELETING", None),
-            (TableStatus::Creating, _) => ("CREATING", None),
-            (_, IndexStatus::Creating) => ("CREATING", Some("false")),
-            (_, IndexStatus::Backfilling) => ("CREATING", Some("true")),
-            (_, IndexStatus::Active) => ("ACTIVE", None),
-            (_, IndexStatus::Updating) => ("UPDATING", None),
-        };
+        let (status, backfilling) = index_status(self.status(), index.status);
         render::string(status, shown.member("IndexStatus"));
         if let Some(backfilling) = backfilling {
             shown.member("Backfilling").extend_from_slice(backfilling.as_bytes());
@@ -240,6 +224,18 @@ impl TableView<'_> {
             render::string(&self.owner.kms_key_arn(sse.key.as_deref()), description.member("KMSMasterKeyArn"));
             description.end();
         }
+    }
+}
+
+/// `IndexStatus` of a global index, and whether it is `Backfilling`, in a table of that status.
+pub(super) fn index_status(table: TableStatus, index: IndexStatus) -> (&'static str, Option<&'static str>) {
+    match (table, index) {
+        (TableStatus::Deleting, _) | (_, IndexStatus::Deleting) => ("DELETING", None),
+        (TableStatus::Creating, _) => ("CREATING", None),
+        (_, IndexStatus::Creating) => ("CREATING", Some("false")),
+        (_, IndexStatus::Backfilling) => ("CREATING", Some("true")),
+        (_, IndexStatus::Active) => ("ACTIVE", None),
+        (_, IndexStatus::Updating) => ("UPDATING", None),
     }
 }
 
