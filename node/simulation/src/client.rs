@@ -3,11 +3,11 @@
 
 use crate::{cluster::Cluster, wire, world::World};
 use bytes::Bytes;
-use stator_catalog::{BillingSpec, Change, KeyAttribute, KeySchema, TableClass, TableSpec, TableStatus, Throughput};
+use stator_catalog::{BillingSpec, Change, TableSpec, TableStatus};
 use stator_gateway::Gateway;
-use stator_item::{KeyType, NodeId, TableId};
+use stator_item::{NodeId, TableId};
 use stator_workloads::{BoxFuture, Operation, Outcome, Surroundings, client::Failure};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 /// How long a client waits for an answer: a little longer than a node tries.
@@ -91,19 +91,7 @@ impl Surroundings for World {
 
 /// Makes a table and waits until it is active.
 pub async fn create_table(cluster: &Cluster, through: NodeId, name: &str) -> Result<TableId, String> {
-    let table = TableSpec {
-        name: name.to_owned(),
-        key: KeySchema { hash: KeyAttribute { name: "pk".to_owned(), key_type: KeyType::String }, range: None },
-        local_indexes: Vec::new(),
-        global_indexes: Vec::new(),
-        billing: BillingSpec::OnDemand { throughput: None },
-        warm_throughput: Throughput::default(),
-        class: TableClass::Standard,
-        deletion_protection: false,
-        sse: None,
-        tags: BTreeMap::new(),
-        stream: None,
-    };
+    let table = TableSpec::plain(name, "pk", BillingSpec::OnDemand { throughput: None });
     create(cluster, through, table, 2).await
 }
 

@@ -14,9 +14,9 @@ use crate::{
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use stator_api::Operation;
-use stator_catalog::{BillingSpec, KeyAttribute, KeySchema, TableClass, TableSpec, Throughput};
+use stator_catalog::{BillingSpec, TableSpec, Throughput};
 use stator_cluster::AllSettings;
-use stator_item::{KeyPart, KeyType, NodeId, PartitionId, TableId, Token};
+use stator_item::{KeyPart, NodeId, PartitionId, TableId, Token};
 use stator_replica::Throttling;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::timeout};
@@ -65,21 +65,11 @@ pub fn violations(seed: u64) -> Vec<String> {
 }
 
 fn spec() -> TableSpec {
-    TableSpec {
-        name: TABLE.to_owned(),
-        key: KeySchema { hash: KeyAttribute { name: "pk".to_owned(), key_type: KeyType::String }, range: None },
-        local_indexes: Vec::new(),
-        global_indexes: Vec::new(),
-        billing: BillingSpec::Provisioned {
-            throughput: Throughput { read_units: READ_UNITS, write_units: WRITE_UNITS },
-        },
-        warm_throughput: Throughput::default(),
-        class: TableClass::Standard,
-        deletion_protection: false,
-        sse: None,
-        tags: BTreeMap::new(),
-        stream: None,
-    }
+    TableSpec::plain(
+        TABLE,
+        "pk",
+        BillingSpec::Provisioned { throughput: Throughput { read_units: READ_UNITS, write_units: WRITE_UNITS } },
+    )
 }
 
 async fn live(cluster: &Arc<Cluster>) -> Result<Vec<String>, String> {

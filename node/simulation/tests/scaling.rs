@@ -2,9 +2,9 @@
 
 use serde_json::{Value as Json, json};
 use stator_api::Operation;
-use stator_catalog::{Billing, BillingSpec, KeyAttribute, KeySchema, TableClass, TableSpec, Throughput};
+use stator_catalog::{Billing, BillingSpec, TableSpec, Throughput};
 use stator_cluster::AllSettings;
-use stator_item::{KeyType, NodeId};
+use stator_item::NodeId;
 use stator_simulation::{
     client::create,
     cluster::Cluster,
@@ -12,7 +12,7 @@ use stator_simulation::{
     run::runtime,
     world::World,
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const BEFORE: u64 = 10;
@@ -21,19 +21,7 @@ const LOAD: u64 = 21;
 
 fn spec() -> TableSpec {
     let throughput = Throughput { read_units: BEFORE, write_units: BEFORE };
-    TableSpec {
-        name: "scaled".to_owned(),
-        key: KeySchema { hash: KeyAttribute { name: "pk".to_owned(), key_type: KeyType::String }, range: None },
-        local_indexes: Vec::new(),
-        global_indexes: Vec::new(),
-        billing: BillingSpec::Provisioned { throughput },
-        warm_throughput: Throughput::default(),
-        class: TableClass::Standard,
-        deletion_protection: false,
-        sse: None,
-        tags: BTreeMap::new(),
-        stream: None,
-    }
+    TableSpec::plain("scaled", "pk", BillingSpec::Provisioned { throughput })
 }
 
 async fn ask(cluster: &Cluster, through: NodeId, operation: Operation, body: Json) -> Json {

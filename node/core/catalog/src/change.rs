@@ -11,7 +11,7 @@ use crate::{
     },
 };
 use serde::{Deserialize, Serialize};
-use stator_item::{NodeId, PartitionId, ReplicaId, TableId};
+use stator_item::{KeyType, NodeId, PartitionId, ReplicaId, TableId};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Decided by the catalog's leader when it proposes a change, the same on every node.
@@ -198,6 +198,25 @@ pub struct TableSpec {
     pub tags: BTreeMap<String, String>,
     pub global_indexes: Vec<GlobalIndexSpec>,
     pub stream: Option<StreamView>,
+}
+
+impl TableSpec {
+    /// A table with a hash key of strings, and nothing else that could be asked for.
+    pub fn plain(name: &str, hash: &str, billing: BillingSpec) -> TableSpec {
+        TableSpec {
+            name: name.to_owned(),
+            key: KeySchema { hash: KeyAttribute { name: hash.to_owned(), key_type: KeyType::String }, range: None },
+            local_indexes: Vec::new(),
+            billing,
+            warm_throughput: Throughput::default(),
+            class: TableClass::Standard,
+            deletion_protection: false,
+            sse: None,
+            tags: BTreeMap::new(),
+            global_indexes: Vec::new(),
+            stream: None,
+        }
+    }
 }
 
 /// A global index without its id, which the catalog gives.

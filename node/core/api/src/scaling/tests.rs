@@ -4,11 +4,9 @@ use super::*;
 use crate::arn::Owner;
 use serde_json::{Value as Json, json};
 use stator_catalog::{
-    BillingSpec, Catalog, Change, ClusterIdentity, KeyAttribute, KeySchema, NodeStart, Outcome, ScalingCause,
-    ScalingChange, Secret, Stamp, TableClass, TableSpec, Throughput, Way,
+    BillingSpec, Catalog, Change, ClusterIdentity, NodeStart, Outcome, ScalingCause, ScalingChange, Secret, Stamp,
+    TableSpec, Throughput, Way,
 };
-use stator_item::KeyType;
-use std::collections::BTreeMap;
 
 fn owner() -> Owner {
     Owner { region: "us-east-1".into(), account_id: "000000000000".into() }
@@ -37,19 +35,11 @@ fn catalog() -> Catalog {
         format: 1,
     };
     step(&mut catalog, Change::InitCluster { identity, node });
-    let table = TableSpec {
-        name: "t".into(),
-        key: KeySchema { hash: KeyAttribute { name: "id".into(), key_type: KeyType::String }, range: None },
-        local_indexes: Vec::new(),
-        global_indexes: Vec::new(),
-        billing: BillingSpec::Provisioned { throughput: Throughput { read_units: 10, write_units: 10 } },
-        warm_throughput: Throughput::default(),
-        class: TableClass::Standard,
-        deletion_protection: false,
-        sse: None,
-        tags: BTreeMap::new(),
-        stream: None,
-    };
+    let table = TableSpec::plain(
+        "t",
+        "id",
+        BillingSpec::Provisioned { throughput: Throughput { read_units: 10, write_units: 10 } },
+    );
     let made = Change::CreateTable { table: Box::new(table), partitions: None, tables_max: None, avoid: Vec::new() };
     let Outcome::Table(table) = step(&mut catalog, made) else { panic!("a table") };
     step(&mut catalog, Change::TableReady { id: table.id, version: table.version });

@@ -27,19 +27,7 @@ pub(crate) fn node(number: u64, starts: u64) -> NodeStart {
 }
 
 pub(crate) fn spec(name: &str) -> TableSpec {
-    TableSpec {
-        name: name.into(),
-        key: KeySchema { hash: KeyAttribute { name: "id".into(), key_type: KeyType::String }, range: None },
-        local_indexes: Vec::new(),
-        global_indexes: Vec::new(),
-        billing: BillingSpec::OnDemand { throughput: None },
-        warm_throughput: Throughput::default(),
-        class: TableClass::Standard,
-        deletion_protection: false,
-        sse: None,
-        tags: BTreeMap::new(),
-        stream: None,
-    }
+    TableSpec::plain(name, "id", BillingSpec::OnDemand { throughput: None })
 }
 
 pub(crate) fn create(table: TableSpec) -> Change {
