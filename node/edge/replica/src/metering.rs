@@ -177,7 +177,7 @@ impl Metering {
         self.meter.throttle.lock().leave(self.partition, now);
     }
 
-    /// Whether the command may be carried out. The table is that of the partition, described by its log.
+    /// Whether the command may be carried out. `table`: the partition's, as described by its log, if its capacity limits.
     pub fn admit(
         &self,
         request: &Request,
@@ -185,7 +185,7 @@ impl Metering {
         now: Duration,
     ) -> Result<(), Box<Throttled>> {
         let Some((way, table)) = way_of(&request.command).zip(table) else { return Ok(()) };
-        if !self.enforces() || request.attempt == Attempt::Repeated {
+        if request.attempt == Attempt::Repeated {
             return Ok(());
         }
         let admitted = self.meter.throttle.lock().admit(self.partition, table, way, now);
@@ -203,7 +203,7 @@ impl Metering {
     ) -> Result<(), Box<Throttled>> {
         let Some(way) = way_of(&request.command) else { return Ok(()) };
         let cost = Cost::of(&request.command, outcome, request.consistency == Consistency::Strong);
-        if let Some(table) = table.filter(|_| self.enforces()) {
+        if let Some(table) = table {
             let mut throttle = self.meter.throttle.lock();
             if request.attempt == Attempt::First {
                 for index in cost.indexes.keys() {

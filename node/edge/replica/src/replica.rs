@@ -112,7 +112,7 @@ impl Replica {
 
     async fn read(&self, request: Request, leadership: Leadership) -> Result<Reply, Refusal> {
         let shared = &self.shared;
-        let table = if shared.metering.enforces() { shared.state.read().description().cloned() } else { None };
+        let table = shared.limiting_table();
         if leadership.leads {
             let now = shared.environment.clock.elapsed();
             shared.metering.admit(&request, table.as_deref(), now).map_err(Refusal::Throttled)?;

@@ -9,7 +9,7 @@ use crate::{
 };
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use stator_catalog::PartitionDescription;
+use stator_catalog::{PartitionDescription, TableDescription};
 use stator_changelog::SequenceNumber;
 use stator_consensus::{Applied, LogPosition};
 use stator_environment::{DiskError, Environment, Family, KeyRange, Rows};
@@ -156,6 +156,11 @@ impl Shared {
             }
             !same
         });
+    }
+
+    /// The table, as applied, if requests are held to its capacity.
+    pub fn limiting_table(&self) -> Option<Arc<TableDescription>> {
+        if self.metering.enforces() { self.state.read().description().cloned() } else { None }
     }
 
     /// Whether a read is the leader's to answer, whatever its consistency: it must be counted where all others are. A repeated

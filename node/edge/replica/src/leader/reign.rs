@@ -90,7 +90,7 @@ impl Reign {
             let _ = reply_to.send(Err(Refusal::DeadlinePassed));
             return None;
         }
-        let table = if shared.metering.enforces() { shared.state.read().description().cloned() } else { None };
+        let table = shared.limiting_table();
         let admitted = shared.metering.admit(&request, table.as_deref(), now);
         if let Err(throttled) = &admitted
             && !request.command.has_request_token()
