@@ -5,7 +5,7 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/stator-target
 ARGS ?=
 
-.PHONY: run chaos test check test-rust test-mutants test-python test-clients packages fix fuzz release help
+.PHONY: run chaos test trim check test-rust test-mutants test-python test-clients packages fix fuzz release help
 
 run: packages ## One node on 127.0.0.1:8000 for development. ARGS="--listen 127.0.0.1:9000 --ephemeral" and the like are passed on.
 	cargo run --quiet -p stator -- dev $(ARGS)
@@ -15,7 +15,7 @@ chaos: packages ## Breaks three nodes for two minutes and judges what clients sa
 	$(CARGO_TARGET_DIR)/debug/stator-chaos run --workload register,counter --faults kill,kill-leader,cut,cut-leader --duration 2m \
 		--report chaos-report.html --history chaos-history.jsonl $(ARGS)
 
-test: packages check test-rust test-mutants test-python test-clients ## Everything that CI runs.
+test: packages trim check test-rust test-mutants test-python test-clients ## Everything that CI runs.
 
 check: ## Form: formatting, lints, documentation, licences.
 	cargo fmt --all --check
@@ -54,6 +54,9 @@ fuzz: packages ## Looks for bytes that break a reader. FUZZ="row key" takes only
 		STATOR_FUZZ=$$target cargo fuzz run --fuzz-dir fuzz/libfuzzer --sanitizer none any $$found fuzz/corpus/$$target \
 			-- -max_total_time=$(SECONDS) -timeout=5 -rss_limit_mb=2048 -max_len=65536 || exit 1; \
 	done
+
+trim:
+	@setup/trim $(CARGO_TARGET_DIR)
 
 packages:
 	@setup/packages
