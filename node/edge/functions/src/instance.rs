@@ -69,6 +69,10 @@ impl Instance {
     pub async fn run(&self, invocation: &Invocation, times: Times) -> Run {
         let clock = &self.environment.clock;
         self.log.drain();
+        if times.init.is_none() {
+            // What was printed between two events is no event's; what was printed at the start is the first one's.
+            self.log.take_tail();
+        }
         self.log.say(&report::start_line(&self.deployment, &invocation.request_id));
         let begun = clock.elapsed();
         let left = times.until.saturating_sub(begun);

@@ -17,6 +17,11 @@ pub(crate) struct FunctionLabel {
     function: String,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(crate) struct PartLabel {
+    part: &'static str,
+}
+
 /// As many labels as there are functions, which the catalog bounds.
 pub(crate) struct Metrics {
     invocations: Family<FunctionLabel, Counter>,
@@ -25,6 +30,7 @@ pub(crate) struct Metrics {
     cold_starts: Family<FunctionLabel, Counter>,
     seconds: Family<FunctionLabel, Histogram>,
     init_seconds: Family<FunctionLabel, Histogram>,
+    start_part_seconds: Family<PartLabel, Histogram>,
     pub instances: Gauge,
     pub memory_megabytes: Gauge,
 }
@@ -49,6 +55,14 @@ impl Metrics {
         };
         let seconds = histogram("invocation_seconds", "From handing over an event to the answer");
         let init_seconds = histogram("init_seconds", "From starting an instance to its first question for an event");
+        let start_part_seconds = Family::<PartLabel, Histogram>::new_with_constructor(|| {
+            Histogram::new(exponential_buckets(0.000_25, 2.0, 18))
+        });
+        registry.register(
+            "stator_functions_start_part_seconds",
+            "Parts of a start: code (fetched, unpacked), credentials, sandbox, runtime (until it asks for an event)",
+            start_part_seconds.clone(),
+        );
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(format!("stator_functions_{name}"), help, gauge.clone());
@@ -61,6 +75,7 @@ impl Metrics {
             cold_starts,
             seconds,
             init_seconds,
+            start_part_seconds,
             instances: gauge("instances", "Instances that are there, at work or waiting"),
             memory_megabytes: gauge("reserved_memory_megabytes", "Memory that all instances together were given"),
         }
@@ -77,6 +92,10 @@ impl Metrics {
 
     pub fn throttled(&self, function: &str) {
         self.throttles.get_or_create(&label(function)).inc();
+    }
+
+    pub fn start_part(&self, part: &'static str, took: Duration) {
+        self.start_part_seconds.get_or_create(&PartLabel { part }).observe(took.as_secs_f64());
     }
 
     pub fn started(&self, function: &str, took: Duration) {

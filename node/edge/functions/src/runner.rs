@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 use stator_environment::{Environment, Task};
 use std::{
     io,
+    os::unix::fs::DirBuilderExt,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -64,12 +65,16 @@ impl Runner {
         logs: Arc<dyn LogSink>,
         endpoint: Arc<dyn Endpoint>,
     ) -> io::Result<Runner> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&settings.folder)?;
+        // The helper works from the root.
+        let (folder, data) = (settings.folder.canonicalize()?, settings.data.canonicalize()?);
+        let settings = RunnerSettings { folder, data, ..settings };
         let metrics = Arc::new(Metrics::new(registry));
         let code = CodeCache::open(settings.folder.join("code"), settings.code_cache_bytes, code)?;
         let pool =
             Arc::new(Pool::new(environment.clone(), metrics.clone(), settings.instances_max, settings.memory_max_mb));
         let (init_max, idle_max) = (settings.init_max, settings.idle_max);
-        let starter = Starter::new(settings, environment.clone(), code, credentials, logs, endpoint)?;
+        let starter = Starter::new(settings, environment.clone(), metrics.clone(), code, credentials, logs, endpoint)?;
         let parts = Arc::new(Parts { starter, pool, metrics, environment: environment.clone(), init_max, idle_max });
         let expiry = environment.tasks.spawn("function expiry", Box::pin(expire(Arc::downgrade(&parts))));
         Ok(Runner { parts, expiry })
@@ -129,7 +134,11 @@ async fn expire(parts: Weak<Parts>) {
 }
 
 impl Parts {
-    async fn invoke(&self, deployment: &Arc<Deployment>, invocation: &Invocation) -> Result<Invoked, RunError> {
+    async fn invoke(
+        self: &Arc<Self>,
+        deployment: &Arc<Deployment>,
+        invocation: &Invocation,
+    ) -> Result<Invoked, RunError> {
         let key = Key { arn: deployment.arn.clone(), revision: deployment.revision.clone() };
         for _ in 0..ATTEMPTS {
             let (instance, times) = match self.pool.take(&key) {
@@ -141,11 +150,10 @@ impl Parts {
             };
             match instance.run(invocation, times).await {
                 Run::Done { invoked, reusable } => {
-                    if self.pool.is_closed() {
-                        return Err(RunError::Closed);
-                    }
                     if reusable {
                         self.pool.give_back(*instance);
+                    } else if self.pool.is_closed() {
+                        return Err(RunError::Closed);
                     }
                     return Ok(*invoked);
                 }
@@ -165,27 +173,32 @@ impl Parts {
 
     /// Starts an instance and waits until it asks for its first event. A start that takes longer than it may goes on within the
     /// time that the function has for its event.
-    async fn begin(&self, deployment: &Arc<Deployment>, invocation: &Invocation, key: &Key) -> Result<Begun, RunError> {
+    async fn begin(
+        self: &Arc<Self>,
+        deployment: &Arc<Deployment>,
+        invocation: &Invocation,
+        key: &Key,
+    ) -> Result<Begun, RunError> {
         let lease = self.pool.reserve(key.clone(), deployment.memory_mb).await?;
-        let begun = self.environment.clock.elapsed();
-        if begun >= invocation.deadline {
-            return Err(RunError::DeadlineExceeded);
-        }
+        let clock = &self.environment.clock;
+        let begun = clock.elapsed();
+        let left = invocation.deadline.saturating_sub(begun);
         let limit = (begun + self.init_max + deployment.timeout).min(invocation.deadline);
         let is_timeout = limit < invocation.deadline;
-        let starting = async {
-            let birth = self.starter.start(deployment, lease).await?;
-            let Birth { instance, mut started } = birth;
-            let left = limit.saturating_sub(self.environment.clock.elapsed());
-            Ok::<_, RunError>((Box::new(instance), self.environment.timeout(left, &mut started).await))
-        };
-        let left = invocation.deadline.saturating_sub(begun);
-        let (instance, started) =
-            self.environment.timeout(left, starting).await.ok_or(RunError::DeadlineExceeded)??;
-        let init = self.environment.clock.elapsed().saturating_sub(begun);
+        // A task of its own: whoever asks may give up at any moment, and half a start would leave something behind. What a whole
+        // one made goes when its instance is dropped.
+        let (parts, starting) = (self.clone(), deployment.clone());
+        let start = tokio::spawn(async move { parts.starter.start(&starting, lease).await });
+        let birth = self.environment.timeout(left, start).await.ok_or(RunError::DeadlineExceeded)?;
+        let Birth { instance, started } = birth.map_err(|error| RunError::Start(error.to_string()))??;
+        let instance = Box::new(instance);
+        let before_runtime = clock.elapsed();
+        let started = self.environment.timeout(limit.saturating_sub(before_runtime), started).await;
+        let init = clock.elapsed().saturating_sub(begun);
         let result = match started {
             Some(Ok(Started::Ready)) => {
                 self.metrics.started(&deployment.name, init);
+                self.metrics.start_part("runtime", clock.elapsed().saturating_sub(before_runtime));
                 let late = init.saturating_sub(self.init_max);
                 return Ok(Begun::Working(instance, self.times(deployment, invocation, late, Some(init))));
             }

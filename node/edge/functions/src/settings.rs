@@ -22,6 +22,8 @@ pub struct RunnerSettings {
     /// The program that enters the sandbox when called with `sandbox-exec`; see [`crate::sandbox::entry`].
     pub helper: PathBuf,
     pub sandbox: SandboxMode,
+    /// `false`: does without namespaces, as on a machine that forbids them. For tests.
+    pub namespaces: bool,
     /// The interpreter of `python3.x`; else `python3.x`, then `python3`, is looked for in `PATH`.
     pub python: Option<PathBuf>,
     /// The interpreter of `nodejs*`; else `node` is looked for in `PATH`.
@@ -32,6 +34,8 @@ pub struct RunnerSettings {
     pub instances_max: usize,
     /// Most memory that all instances together may be given. One that is larger runs alone.
     pub memory_max_mb: u64,
+    /// Most processes and threads of an instance (Lambda: 1,024).
+    pub processes_max: u64,
     /// How long an instance without work is kept.
     pub idle_max: Duration,
     /// How long an instance may take to start before it takes from the invocation's own time (Lambda: 10 seconds).
@@ -52,11 +56,13 @@ impl RunnerSettings {
             data,
             helper: PathBuf::from("/proc/self/exe"),
             sandbox: SandboxMode::BestEffort,
+            namespaces: true,
             python: None,
             node: None,
             region: "us-east-1".to_owned(),
             instances_max: 64,
             memory_max_mb: machine_memory_mb() / 4,
+            processes_max: 1024,
             idle_max: Duration::from_secs(300),
             init_max: Duration::from_secs(10),
             code_cache_bytes: 2 << 30,

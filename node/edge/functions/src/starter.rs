@@ -8,10 +8,11 @@ use crate::{
     instance::{Instance, Memory},
     interpreter::{Family, Interpreter, Interpreters},
     log::InstanceLog,
+    metrics::Metrics,
     pool::Lease,
     runtime_api,
     sandbox::{
-        cgroup::{Cgroups, Share},
+        cgroup::{Cgroups, Group, Share},
         launch::{self, Launched},
         plan::{Bind, ENDPOINT_PORT, Layers, Limits, Plan, RUNTIME_API_PORT, Told},
     },
@@ -28,9 +29,10 @@ use std::{
 };
 use tokio::{net::TcpListener, sync::OnceCell, sync::oneshot, task::JoinSet};
 
-/// Processes and threads of a function, and its open files (Lambda: both 1,024).
-const PROCESSES: u64 = 1024;
+/// Open files of a process (Lambda: 1,024).
 const FILES: u64 = 1024;
+/// How long each part of a start may take. None takes more than a second where nothing is wrong.
+const PART_MAX: Duration = Duration::from_secs(60);
 /// Where a function sees its code, and what runs it.
 const TASK_ROOT: &str = "/var/task";
 const RUNTIME_ROOT: &str = "/var/runtime";
@@ -50,6 +52,7 @@ struct Machine {
 pub(crate) struct Starter {
     settings: RunnerSettings,
     environment: Environment,
+    metrics: Arc<Metrics>,
     code: Arc<CodeCache>,
     credentials: Arc<dyn Credentials>,
     logs: Arc<dyn LogSink>,
@@ -79,6 +82,7 @@ impl Starter {
     pub fn new(
         settings: RunnerSettings,
         environment: Environment,
+        metrics: Arc<Metrics>,
         code: Arc<CodeCache>,
         credentials: Arc<dyn Credentials>,
         logs: Arc<dyn LogSink>,
@@ -93,6 +97,7 @@ impl Starter {
         Ok(Starter {
             settings,
             environment,
+            metrics,
             code,
             credentials,
             logs,
@@ -115,24 +120,28 @@ impl Starter {
             Family::Node => Some(self.interpreters.node(&self.settings).await?),
             Family::Provided => None,
         };
-        let held = self.code.hold(deployment.code_sha256).await?;
-        let credentials = self.credentials.issue(&deployment.arn).await?;
+        let held = self.part("code", self.code.hold(deployment.code_sha256)).await?;
+        let credentials = self.part("credentials", self.credentials.issue(&deployment.arn)).await?;
         let id = format!("{:032x}", self.environment.random.next_u128());
         let stream = format!("{}[{}]{id}", self.day(), deployment.version);
         let start = |error: io::Error| RunError::Start(error.to_string());
         let layout = self.layout(deployment, machine, &held, interpreter.as_deref(), &id).await.map_err(start)?;
         let plan = self.plan(deployment, machine, &layout, &family, interpreter.as_deref(), &credentials, &stream);
-        let share =
-            Share { memory_mb: deployment.memory_mb, scratch_mb: deployment.ephemeral_mb, processes: PROCESSES };
+        let share = Share {
+            memory_mb: deployment.memory_mb,
+            scratch_mb: deployment.ephemeral_mb,
+            processes: self.settings.processes_max,
+        };
         let group = machine.cgroups.make(&id, share).map_err(start)?;
-        let launched = launch::launch(&self.settings.helper, &plan, group.as_ref()).await;
-        let mut launched = match launched {
+        let launch =
+            async { launch::launch(&self.settings.helper, &plan, group.as_ref()).await.map_err(RunError::from) };
+        let mut launched = match self.part("sandbox", launch).await {
             Ok(launched) => launched,
             Err(error) => {
                 if let Some(group) = group {
-                    tokio::spawn(remove_group(group));
+                    tokio::spawn(async move { remove_when_empty(&group).await });
                 }
-                return Err(RunError::Start(error.to_string()));
+                return Err(error);
             }
         };
         let listeners = match layout.listeners {
@@ -160,6 +169,17 @@ impl Starter {
             held,
             scratch,
         ))
+    }
+
+    /// Has a part of a start counted, and given up when it takes too long.
+    async fn part<T, E>(&self, part: &'static str, work: impl Future<Output = Result<T, E>>) -> Result<T, RunError>
+    where
+        RunError: From<E>,
+    {
+        let begun = self.environment.clock.elapsed();
+        let done = self.environment.timeout(PART_MAX, work).await;
+        self.metrics.start_part(part, self.environment.clock.elapsed().saturating_sub(begun));
+        Ok(done.ok_or_else(|| RunError::Start(format!("{part} took too long")))??)
     }
 
     /// What this machine gives; asked for at the first start, as a node without functions need not know.
@@ -207,7 +227,7 @@ impl Starter {
     fn probe_plan(&self) -> Plan {
         Plan {
             probe: true,
-            layers: Layers::ALL,
+            layers: Layers { namespaces: self.settings.namespaces, ..Layers::ALL },
             program: PathBuf::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -220,7 +240,7 @@ impl Starter {
             open_network: false,
             ports: Vec::new(),
             user: self.user(),
-            limits: Limits { processes: PROCESSES, files: FILES, data_bytes: None },
+            limits: Limits { processes: self.settings.processes_max, files: FILES, data_bytes: None },
         }
     }
 
@@ -310,7 +330,7 @@ impl Starter {
             open_network: deployment.open_network,
             ports: layout.ports.to_vec(),
             limits: Limits {
-                processes: PROCESSES,
+                processes: self.settings.processes_max,
                 files: FILES,
                 data_bytes: limit_data.then(|| u64::from(deployment.memory_mb) << 20),
             },
@@ -327,7 +347,7 @@ impl Starter {
         credentials_end_ms: u64,
         log: Arc<InstanceLog>,
         launched: Launched,
-        group: Option<crate::sandbox::cgroup::Group>,
+        group: Option<Group>,
         [api, endpoint]: [TcpListener; 2],
         held: Held,
         scratch: Option<PathBuf>,
@@ -383,7 +403,7 @@ impl Keeper {
         launched.end().await;
         drop(servers);
         if let Some(group) = &self.memory.group {
-            remove_group_when_empty(group).await;
+            remove_when_empty(group).await;
         }
         if let Some(scratch) = self.scratch
             && let Err(error) = tokio::fs::remove_dir_all(&scratch).await
@@ -455,12 +475,8 @@ async fn serve_endpoint(listener: TcpListener, endpoint: Arc<dyn Endpoint>) {
     }
 }
 
-async fn remove_group(group: crate::sandbox::cgroup::Group) {
-    remove_group_when_empty(&group).await;
-}
-
 /// Processes that were killed leave their group a moment later.
-async fn remove_group_when_empty(group: &crate::sandbox::cgroup::Group) {
+async fn remove_when_empty(group: &Group) {
     const TRIES: u32 = 200;
     for _ in 0..TRIES {
         if group.remove() {

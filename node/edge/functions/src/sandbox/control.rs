@@ -19,6 +19,9 @@ const MESSAGE_MAX: usize = 128 * 1024;
 /// Most descriptors of a message.
 const DESCRIPTORS_MAX: usize = 2;
 
+/// Bytes, and the descriptors that came along.
+pub(crate) type Message = (Vec<u8>, Vec<OwnedFd>);
+
 /// Makes both ends: the server's, which never blocks, and the helper's.
 pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     let (ours, theirs) =
@@ -40,7 +43,7 @@ pub(crate) fn send(socket: impl AsFd, message: &[u8], descriptors: &[BorrowedFd<
 }
 
 /// Receives one message; `None` when the other end is closed.
-pub(crate) fn receive(socket: impl AsFd) -> Result<Option<(Vec<u8>, Vec<OwnedFd>)>, Errno> {
+pub(crate) fn receive(socket: impl AsFd) -> Result<Option<Message>, Errno> {
     let mut bytes = vec![0; MESSAGE_MAX];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);

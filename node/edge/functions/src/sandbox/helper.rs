@@ -57,8 +57,16 @@ pub fn entry() -> Option<ExitCode> {
     })
 }
 
-/// Moves the socket away from the standard input, so that the function does not inherit it.
+/// Moves the socket away from the standard input, so that the function does not inherit it, nor anything else that the server
+/// or whoever started it has left open.
 fn take_control() -> Result<OwnedFd, Errno> {
+    // SAFETY: an ordinary system call that changes one flag of descriptors; none is opened, closed or made another, so nobody's
+    // ownership of a descriptor is touched.
+    #[allow(unsafe_code)]
+    let marked = unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) };
+    if marked != 0 {
+        return Err(std::io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error));
+    }
     let stdin = rustix::stdio::stdin();
     let control = rustix::io::fcntl_dupfd_cloexec(stdin, 3)?;
     let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC, 0.into())?;
@@ -121,6 +129,8 @@ fn init(plan: &Plan, control: &OwnedFd) -> Result<(), StepFailed> {
             let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, 0.into()).step("null")?;
             rustix::stdio::dup2_stdout(&null).step("null")?;
             rustix::stdio::dup2_stderr(&null).step("null")?;
+            // All that is left to do is to wait.
+            privileges::drop_capabilities()?;
             let status = wait_for(function, control).step("wait")?;
             if let Some(status) = status {
                 control::tell(control, &told(status), &[]);

@@ -5,6 +5,7 @@ use super::{
     control,
     plan::{ARGUMENT, Layers, Plan, Told},
 };
+use crate::deployment::RunError;
 use rustix::fd::OwnedFd;
 use std::{io, net::TcpListener, path::Path, process::Stdio, time::Duration};
 use tokio::{io::Interest, net::UnixDatagram};
@@ -23,6 +24,12 @@ pub(crate) enum LaunchError {
     Ended,
     #[error("the sandbox did not stand in time")]
     TimedOut,
+}
+
+impl From<LaunchError> for RunError {
+    fn from(error: LaunchError) -> RunError {
+        RunError::Start(error.to_string())
+    }
 }
 
 /// A function's processes, seen from outside. Dropping it ends them.
@@ -118,9 +125,9 @@ impl Launched {
     }
 }
 
-/// Finds out which layers this machine gives, beginning with all of them.
+/// Finds out which layers this machine gives, beginning with those of the plan.
 pub(crate) async fn probe(helper: &Path, plan: &Plan) -> Result<(Layers, Vec<String>), LaunchError> {
-    let mut layers = Layers::ALL;
+    let mut layers = plan.layers;
     let mut reasons = Vec::new();
     loop {
         let attempt = Plan { probe: true, layers, ..plan.clone() };

@@ -4,6 +4,7 @@ use super::{
     helper::{Step, StepFailed},
     plan::{INNER_USER, Plan, SYSTEM_FOLDERS},
 };
+use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change,
     mount_remount, unmount,
@@ -28,6 +29,8 @@ pub(super) fn enter(plan: &Plan) -> Result<(), StepFailed> {
     for folder in SYSTEM_FOLDERS {
         system(root, Path::new(folder)).step("system folders")?;
     }
+    // Before the binds: an interpreter may be installed below `/tmp`.
+    scratch(root, plan.scratch_bytes).step("scratch")?;
     for bind in &plan.binds {
         bind_at(root, &bind.source, &bind.target).step("binds")?;
     }
@@ -37,7 +40,6 @@ pub(super) fn enter(plan: &Plan) -> Result<(), StepFailed> {
     files(plan, root).step("files")?;
     devices(root).step("devices")?;
     processes(root).step("proc")?;
-    scratch(root, plan.scratch_bytes).step("scratch")?;
     read_only(root).step("read-only")?;
     std::env::set_current_dir(root).step("root")?;
     // The old root lands on top of the new one and is taken away: the idiom of pivot_root(2).
@@ -136,7 +138,7 @@ fn processes(root: &Path) -> io::Result<()> {
     std::fs::create_dir_all(&folder)?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     match mount("proc", &folder, "proc", flags, None) {
-        Ok(()) | Err(rustix::io::Errno::PERM) => Ok(()),
+        Ok(()) | Err(Errno::PERM) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -172,7 +174,11 @@ fn read_only(root: &Path) -> io::Result<()> {
                 _ => MountFlags::empty(),
             };
         }
-        mount_remount(&place, flags, c"")?;
+        match mount_remount(&place, flags, c"") {
+            // A mount that another one covers: nobody can reach it.
+            Ok(()) | Err(Errno::NOENT | Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }

@@ -30,6 +30,11 @@ pub(super) fn drop(plan: &Plan) -> Result<(), StepFailed> {
         rustix::thread::set_thread_res_gid(group, group, group).step("user")?;
         rustix::thread::set_thread_res_uid(user, user, user).step("user")?;
     }
+    drop_capabilities()
+}
+
+/// Takes off the capabilities that this process has, and those that it could hand on.
+pub(super) fn drop_capabilities() -> Result<(), StepFailed> {
     let none = CapabilitySet::empty();
     rustix::thread::clear_ambient_capability_set().step("capabilities")?;
     rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })

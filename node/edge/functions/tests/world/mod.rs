@@ -58,14 +58,40 @@ impl LogSink for Outside {
     }
 }
 
-/// Stator's API, as far as these tests need it: says hello.
-struct Hello;
+/// Stator's API, as far as these tests need it: says hello; to those who ask for the gate, when it is opened.
+pub struct Gate {
+    waiting: tokio::sync::Semaphore,
+    open: tokio::sync::Semaphore,
+}
 
-impl Endpoint for Hello {
+impl Gate {
+    fn new() -> Gate {
+        Gate { waiting: tokio::sync::Semaphore::new(0), open: tokio::sync::Semaphore::new(0) }
+    }
+
+    /// Returns when a function waits before the gate.
+    pub async fn reached(&self) {
+        self.waiting.acquire().await.unwrap().forget();
+    }
+
+    /// Lets one function go on.
+    pub fn open(&self) {
+        self.open.add_permits(1);
+    }
+}
+
+struct Stator(Arc<Gate>);
+
+impl Endpoint for Stator {
     fn serve(&self, mut connection: tokio::net::TcpStream) -> BoxFuture<'static, ()> {
+        let gate = self.0.clone();
         Box::pin(async move {
             let mut head = [0; 4096];
-            let _ = connection.read(&mut head).await;
+            let read = connection.read(&mut head).await.unwrap_or(0);
+            if head[..read].starts_with(b"GET /gate ") {
+                gate.waiting.add_permits(1);
+                gate.open.acquire().await.unwrap().forget();
+            }
             let _ =
                 connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello").await;
         })
@@ -75,6 +101,7 @@ impl Endpoint for Hello {
 pub struct World {
     pub runner: Arc<Runner>,
     pub outside: Arc<Outside>,
+    pub gate: Arc<Gate>,
     pub environment: Environment,
     pub data: tempfile::TempDir,
     pub registry: Registry,
@@ -91,10 +118,12 @@ impl World {
         let environment = Environment::system();
         let outside = Arc::new(Outside { expires_at_ms: Mutex::new(u64::MAX), ..Outside::default() });
         let mut settings = RunnerSettings::new(data.path().to_path_buf());
-        settings.helper = PathBuf::from(env!("CARGO_BIN_EXE_stator-sandbox"));
-        settings.python = std::env::var_os("STATOR_PYTHON").map(PathBuf::from);
+        // Another place, to try all of it as a user who cannot see the build's folder.
+        let helper = std::env::var_os("STATOR_SANDBOX_HELPER").map(PathBuf::from);
+        settings.helper = helper.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_stator-sandbox")));
         settings.memory_max_mb = 100_000;
         change(&mut settings);
+        let gate = Arc::new(Gate::new());
         let mut registry = Registry::default();
         let runner = Runner::new(
             settings,
@@ -103,10 +132,10 @@ impl World {
             outside.clone(),
             outside.clone(),
             outside.clone(),
-            Arc::new(Hello),
+            Arc::new(Stator(gate.clone())),
         )
         .unwrap();
-        World { runner: Arc::new(runner), outside, environment, data, registry }
+        World { runner: Arc::new(runner), outside, gate, environment, data, registry }
     }
 
     /// A deployment of these files: name, content, executable.
@@ -191,4 +220,23 @@ pub fn failed(invoked: &Invoked) -> (String, String) {
 
 pub fn tail(invoked: &Invoked) -> String {
     String::from_utf8_lossy(&invoked.log_tail).into_owned()
+}
+
+/// Whether this machine lets the helper make namespaces; says that a test is skipped if not.
+pub fn namespaces_allowed(test: &str) -> bool {
+    let allowed =
+        std::process::Command::new("unshare").args(["-Urmpnf", "true"]).status().is_ok_and(|status| status.success());
+    if !allowed {
+        eprintln!("skipped: {test}: this machine forbids user namespaces");
+    }
+    allowed
+}
+
+/// How many processes of the machine have this word in their command line.
+pub fn processes_with(marker: &str) -> usize {
+    let lines = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines.filter(|line| line.windows(marker.len()).any(|part| part == marker.as_bytes())).count()
 }
