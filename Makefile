@@ -25,7 +25,7 @@ check: ## Form: formatting, lints, documentation, licences.
 
 test-rust: ## Unit, property and process tests, then 200 seeds of the simulation.
 	cargo build --workspace --bins --quiet
-	cargo test --workspace --quiet
+	venv=$$(setup/python) && STATOR_AWSLAMBDARIC_PYTHON=$$venv/bin/python cargo test --workspace --quiet
 	$(CARGO_TARGET_DIR)/debug/stator-sim --seeds 200 --seconds 15
 
 test-mutants: ## Has the product make one mistake after the other in the simulation: each must be caught.
