@@ -2,9 +2,11 @@
 
 use crate::{
     cluster::{ClusterIdentity, JoinTokenHash, NodeStart},
+    function::{Function, FunctionChange, FunctionRefusal},
     partition::{Member, Role},
     scaling::{ScalingChange, ScalingResource},
     secret::Secret,
+    system_table::SystemTable,
     table::{
         IndexProjection, InsightsMode, KeyAttribute, KeySchema, OnDemandThroughput, Sse, StreamView, TableClass,
         TableDescription, TableStatus, Throughput,
@@ -147,6 +149,12 @@ pub enum Change {
     },
     /// Application Auto Scaling.
     Scaling(ScalingChange),
+    /// Makes a table of the cluster's own, unless it is there.
+    CreateSystemTable {
+        table: SystemTable,
+        avoid: Vec<NodeId>,
+    },
+    Function(Box<FunctionChange>),
 }
 
 impl Change {
@@ -158,7 +166,8 @@ impl Change {
             | Change::UpdateTable { .. }
             | Change::DeleteTable { .. }
             | Change::PlanMembers(_)
-            | Change::DeleteKey { .. } => Change::Once { id, change: Box::new(self) },
+            | Change::DeleteKey { .. }
+            | Change::Function(_) => Change::Once { id, change: Box::new(self) },
             Change::InitCluster { .. }
             | Change::AddNode { .. }
             | Change::UpdateNode { .. }
@@ -178,6 +187,7 @@ impl Change {
             | Change::IndexGone { .. }
             | Change::ForgetStreams { .. }
             | Change::Scaling(_)
+            | Change::CreateSystemTable { .. }
             | Change::Once { .. } => self,
         }
     }
@@ -370,6 +380,8 @@ pub enum Outcome {
     /// The table as it is now.
     Table(Arc<TableDescription>),
     Planned(Plan),
+    /// The function as it is now.
+    Function(Arc<Function>),
 }
 
 /// Why a change is not made. Nothing was changed.
@@ -435,4 +447,6 @@ pub enum CatalogRefusal {
     NoSuchPolicy { resource: ScalingResource, name: String },
     #[error("there would be more than {max} tags")]
     TooManyTags { max: usize },
+    #[error(transparent)]
+    Function(#[from] FunctionRefusal),
 }
