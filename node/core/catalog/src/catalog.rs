@@ -3,6 +3,7 @@
 use crate::{
     change::{ChangeId, Outcome, Plan},
     cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeState},
+    mapping::{Mapping, MappingId},
     partition::PartitionDescription,
     routing::Routing,
     scaling::{Dimension, ScalableTarget, ScalingResource},
@@ -58,6 +59,7 @@ pub struct Catalog {
     pub(crate) made_once: VecDeque<(ChangeId, Outcome)>,
     /// Tables that are gone and whose streams are still read.
     pub(crate) departed: BTreeMap<TableId, DepartedTable>,
+    pub(crate) mappings: BTreeMap<MappingId, Arc<Mapping>>,
     /// Tables by name; made anew from `tables`.
     #[serde(skip)]
     pub(crate) names: BTreeMap<String, TableId>,
@@ -147,6 +149,15 @@ impl Catalog {
         let is_old = move |stream: &StreamDescription| stream.is_over(now_ms);
         let all = self.tables.values().chain(departed);
         all.filter(move |table| table.streams.iter().any(is_old)).map(|table| table.id)
+    }
+
+    /// All event source mappings, in the order of their ids.
+    pub fn mappings(&self) -> impl ExactSizeIterator<Item = &Arc<Mapping>> {
+        self.mappings.values()
+    }
+
+    pub fn mapping(&self, id: MappingId) -> Option<&Arc<Mapping>> {
+        self.mappings.get(&id)
     }
 
     /// A table's Contributor Insights; `None`: it never had any.

@@ -2,6 +2,7 @@
 
 use crate::{
     cluster::{ClusterIdentity, JoinTokenHash, NodeStart},
+    mapping::{Mapping, MappingChange, MappingId},
     partition::{Member, Role},
     scaling::{ScalingChange, ScalingResource},
     secret::Secret,
@@ -147,6 +148,8 @@ pub enum Change {
     },
     /// Application Auto Scaling.
     Scaling(ScalingChange),
+    /// Event source mappings.
+    Mapping(Box<MappingChange>),
 }
 
 impl Change {
@@ -158,7 +161,8 @@ impl Change {
             | Change::UpdateTable { .. }
             | Change::DeleteTable { .. }
             | Change::PlanMembers(_)
-            | Change::DeleteKey { .. } => Change::Once { id, change: Box::new(self) },
+            | Change::DeleteKey { .. }
+            | Change::Mapping(_) => Change::Once { id, change: Box::new(self) },
             Change::InitCluster { .. }
             | Change::AddNode { .. }
             | Change::UpdateNode { .. }
@@ -370,6 +374,8 @@ pub enum Outcome {
     /// The table as it is now.
     Table(Arc<TableDescription>),
     Planned(Plan),
+    /// The mapping as it is now, or as it was last.
+    Mapping(Arc<Mapping>),
 }
 
 /// Why a change is not made. Nothing was changed.
@@ -433,6 +439,17 @@ pub enum CatalogRefusal {
     NoSuchTargetNumber(u64),
     #[error("scaling policy {name} does not exist")]
     NoSuchPolicy { resource: ScalingResource, name: String },
+    #[error("event source mapping {0} does not exist")]
+    NoSuchMapping(MappingId),
+    /// It brings the stream's records to that function already.
+    #[error("event source mapping {0} has the same source and function")]
+    MappingExists(MappingId),
+    /// The mapping is between two states.
+    #[error("event source mapping {0} is being changed")]
+    MappingBusy(MappingId),
+    /// The source of a mapping that is to be made has no such stream, or it is disabled.
+    #[error("there is no such stream")]
+    NoSuchStream,
     #[error("there would be more than {max} tags")]
     TooManyTags { max: usize },
 }

@@ -1,4 +1,4 @@
-//! The cluster's metadata as a pure state machine: nodes, tables, partitions, access keys.
+//! The cluster's metadata as a pure state machine: nodes, tables, partitions, access keys, event source mappings.
 //!
 //! The catalog owns names, ids and descriptions; a partition's own log owns its range, replicas and epoch, which the
 //! catalog is told of (a higher epoch wins).
@@ -10,6 +10,7 @@ mod catalog;
 pub mod change;
 pub mod cluster;
 pub mod codec;
+pub mod mapping;
 pub mod partition;
 pub mod placement;
 pub mod routing;
@@ -25,6 +26,10 @@ pub use change::{
 };
 pub use cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeStart, NodeState};
 pub use codec::{CodecError, decode_change, encode_change};
+pub use mapping::{
+    Destination, MAPPINGS_MAX, MAPPINGS_OF_STREAM_MAX, Mapping, MappingChange, MappingId, MappingSettings,
+    MappingState, ProcessingResult, StartingPosition,
+};
 pub use partition::{Member, PartitionDescription, Role, TokenRange};
 pub use placement::{PARTITION_READ_UNITS, PARTITION_WRITE_UNITS, partitions_needed};
 pub use routing::Routing;

@@ -4,6 +4,7 @@ mod access_keys;
 mod capacity;
 mod date;
 mod global_indexes;
+mod mappings;
 mod nodes;
 mod partitions;
 pub(crate) mod scaling;
@@ -56,6 +57,7 @@ impl Catalog {
             Change::SetKey { id, disabled } => self.set_key(id, disabled),
             Change::DeleteKey { id } => self.delete_key(id),
             Change::IndexFilled { table, index } => Ok(self.index_filled(table, index)),
+            Change::Mapping(change) => self.change_mapping(*change, at),
             Change::Scaling(change) => self.change_scaling(change, at),
             Change::IndexGone { table, index } => Ok(self.index_gone(table, index)),
             Change::ForgetStreams { table, now_ms } => Ok(self.forget_streams(table, now_ms)),

@@ -3,6 +3,7 @@
 mod capacity;
 mod global_indexes;
 mod insights;
+mod mappings;
 mod scaling;
 mod streams;
 
