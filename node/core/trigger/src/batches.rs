@@ -75,6 +75,8 @@ pub struct Batches {
     window: Option<TriggerWindow>,
     is_stopping: bool,
     has_read: bool,
+    /// Something was dealt with since the position was saved.
+    has_moved: bool,
 }
 
 impl Batches {
@@ -97,6 +99,7 @@ impl Batches {
             before: position,
             is_stopping: false,
             has_read: false,
+            has_moved: false,
             settings,
             filter,
             source,
@@ -118,6 +121,7 @@ impl Batches {
 
     /// The next records of the shard, in order; `is_at_end`: it is closed, and these are its last.
     pub fn take(&mut self, records: Vec<TakenRecord>, is_at_end: bool, now: &Now) {
+        self.has_moved |= !records.is_empty();
         for record in records {
             debug_assert!(record.sequence > self.taken, "records come in order, and once");
             self.taken = record.sequence;
@@ -141,6 +145,26 @@ impl Batches {
     /// No more is begun from now on.
     pub fn stop(&mut self) {
         self.is_stopping = true;
+    }
+
+    /// Whether nothing is begun any more.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopping
+    }
+
+    /// Whether the position may be another than when it was saved last.
+    pub fn has_moved(&self) -> bool {
+        self.has_moved
+    }
+
+    /// The position as it is now is being saved.
+    pub fn saved(&mut self) {
+        self.has_moved = false;
+    }
+
+    /// That came to nothing.
+    pub fn not_saved(&mut self) {
+        self.has_moved = true;
     }
 
     /// Whether an answer is waited for.
@@ -329,6 +353,7 @@ impl Batches {
 
     /// What came of a call.
     pub fn answered(&mut self, lane: usize, answer: Answer, now: &Now) {
+        self.has_moved = true;
         let Some(Work { phase: Phase::Calling, job, .. }) = &self.lanes[lane].work else {
             debug_assert!(false, "an answer to no call");
             return;
@@ -416,6 +441,7 @@ impl Batches {
 
     /// Whether the destination took what it was told. What it never takes is lost; `true` is answered then.
     pub fn told(&mut self, lane: usize, is_taken: bool, now: &Now) -> bool {
+        self.has_moved = true;
         let Some(Work { phase: Phase::Telling, job: Job::Records(pieces), stumbles }) = &mut self.lanes[lane].work
         else {
             debug_assert!(false, "nothing was told");
