@@ -236,14 +236,17 @@ impl Batches {
         if is_due { self.begin(lane, now) } else { None }
     }
 
-    /// When to ask again though nothing has happened.
+    /// When to ask again though nothing has happened. What was due before this was asked waits for something else.
     pub fn wake_at(&self, now: &Now) -> Option<Duration> {
+        if self.is_stopping {
+            return None;
+        }
         let lanes = self.lanes.iter().filter_map(|lane| match &lane.work {
             Some(Work { phase: Phase::Waiting { until }, .. }) => Some(*until),
             Some(_) => None,
             None => lane.queue.front().map(|first| first.since + self.batching_window()),
         });
-        lanes.chain(self.window_wakes_at(now)).min()
+        lanes.chain(self.window_wakes_at(now)).filter(|at| *at > now.elapsed).min()
     }
 
     fn batching_window(&self) -> Duration {
