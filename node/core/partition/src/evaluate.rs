@@ -121,7 +121,7 @@ impl Turn<'_> {
             Command::Prepare(prepare) => transaction::prepare(self, reading, prepare),
             Command::Decide(decide) => Ok(transaction::decide(self, reading, decide)),
             Command::Finish(finish) => transaction::finish(self, reading, finish),
-            Command::Forget { transaction } => Ok(transaction::forget(self, reading, *transaction)),
+            Command::Forget { transactions } => Ok(transaction::forget(self, reading, transactions)),
             Command::ForgetRequests { before_ms } => Ok(transaction::forget_requests(self, *before_ms)),
             other => {
                 let (change, reply) = administer::evaluate(other, reading);

@@ -1,8 +1,8 @@
 //! Transactions as a partition sees them: intents on its items, decisions kept beside the first item, request tokens.
 //!
-//! A transaction prepares: every partition evaluates its writes and leaves an intent on each item. When all have prepared, the
-//! decision is written once, beside the first item; then each partition finishes: its intents become rows, or nothing. All
-//! that is kept here changes only by [`apply`](crate::apply::apply()).
+//! A transaction prepares: every partition but that of the first item evaluates its writes and leaves an intent on each item. When
+//! all have prepared, the decision is written once, beside the first item and together with what is written there; then the others
+//! finish: their intents become rows, or nothing. All that is kept here changes only by [`apply`](crate::apply::apply()).
 //!
 //! Source: Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works".
 
@@ -11,8 +11,9 @@ mod in_flight;
 mod state;
 
 pub use commands::{
-    CancellationReason, Cancelled, Check, Decide, Finish, Finished, Intended, ItemVersion, PlacedGet, PlacedWrite,
-    Prepare, Prepared, Repeated, TransactGet, TransactGot, TransactOne, TransactionWrite, Verdict,
+    CancellationReason, Cancelled, Check, Decide, Elsewhere, Finish, Finished, Intended, ItemVersion, PlacedGet,
+    PlacedWrite, Prepare, Prepared, Repeated, TransactGet, TransactGot, TransactOne, TransactedOne, TransactionWrite,
+    Verdict,
 };
 pub(crate) use in_flight::TransactionsInFlight;
 pub use state::Unfinished;
@@ -28,6 +29,9 @@ use xxhash_rust::xxh3::xxh3_128;
 pub const REQUEST_AGE_MS_MAX: u64 = 600_000;
 /// Size of all items of a transaction (AWS: 4 MB), as DynamoDB counts it; of each item the larger of old and new counts.
 pub const TRANSACTION_BYTES_MAX: u64 = 4 << 20;
+
+/// Commits that one command forgets at most.
+pub const FORGET_AT_ONCE_MAX: usize = 256;
 
 /// Names a transaction. In the order of birth, so that what is older than a mark lies together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -100,7 +104,7 @@ pub struct Intent {
     pub home: Place,
     pub key: Key,
     pub change: IntendedChange,
-    /// In the partition of the transaction's home: the request that it came with.
+    /// The request that it came with.
     pub request: Option<RequestToken>,
 }
 
@@ -121,7 +125,7 @@ const INTENT_HEADER_BYTES: usize = 128;
 pub struct Committed {
     /// Above the timestamps of all prepares: the version of everything that the transaction wrote.
     pub timestamp: Timestamp,
-    /// The places of all items, each once.
+    /// The places of all items that have intents, each once.
     pub participants: Vec<Place>,
 }
 
