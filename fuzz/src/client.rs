@@ -76,6 +76,17 @@ pub fn statement(input: &[u8]) {
     assert_eq!(read(), read(), "one statement has two meanings");
 }
 
+/// A filter pattern on the first line, then a record that it is held against. What a filter lets through, the same filter beside
+/// another lets through as well.
+pub fn filter(input: &[u8]) {
+    let (pattern, record) = split_line(input);
+    let Ok(pattern) = std::str::from_utf8(pattern) else { return };
+    let Ok(alone) = stator_trigger::Filter::parse([pattern]) else { return };
+    let record = serde_json::from_slice(record).unwrap_or_default();
+    let beside = stator_trigger::Filter::parse([r#"{"no such": ["x"]}"#, pattern]).expect("both are patterns");
+    assert!(!alone.matches(&record) || beside.matches(&record), "one of several patterns is not enough");
+}
+
 /// A key that no input was signed with: nobody may be let in.
 struct Nobody;
 

@@ -14,12 +14,13 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "request", run: client::request },
     Target { name: "expression", run: client::expression },
     Target { name: "statement", run: client::statement },
     Target { name: "signature", run: client::signature },
     Target { name: "item", run: client::item },
+    Target { name: "filter", run: client::filter },
     Target { name: "row", run: disk::row },
     Target { name: "key", run: disk::key },
     Target { name: "entry", run: disk::entry },

@@ -147,6 +147,9 @@ impl SdkClient {
             | Operation::Shards { .. }
             | Operation::ShardIterator { .. }
             | Operation::Records { .. } => self.of_stream(&operation).await,
+            Operation::Map { .. } | Operation::Deliveries { .. } => {
+                Err(Failure::Absurd("the bench has no functions".to_owned()))
+            }
             Operation::DeleteTable { table } => {
                 let reply = self.client.delete_table().table_name(table).send().await;
                 answered(reply, |reply| status(reply.table_description))

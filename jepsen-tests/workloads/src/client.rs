@@ -227,6 +227,34 @@ pub enum Operation {
         iterator: String,
         limit: u32,
     },
+    /// CreateEventSourceMapping of the table's stream with a function that notes what it is called with, from TRIM_HORIZON; or
+    /// UpdateEventSourceMapping, if there is one.
+    Map {
+        table: String,
+        mapping: MappingShape,
+    },
+    /// What the function has noted.
+    Deliveries {
+        table: String,
+    },
+}
+
+/// An event source mapping.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MappingShape {
+    pub enabled: bool,
+    pub batch_size: u32,
+    /// `ParallelizationFactor`.
+    pub parallelization: u32,
+    pub bisects: bool,
+}
+
+/// A record that a function was called with, as far as workloads look at it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Delivery {
+    pub pk: String,
+    /// `v` of the new image.
+    pub v: i64,
 }
 
 /// A shard as DescribeStream shows it.
@@ -263,6 +291,7 @@ impl Operation {
                 | Operation::Shards { .. }
                 | Operation::ShardIterator { .. }
                 | Operation::Records { .. }
+                | Operation::Deliveries { .. }
         )
     }
 
@@ -284,7 +313,9 @@ impl Operation {
             | Operation::StreamOf { table }
             | Operation::Shards { table, .. }
             | Operation::ShardIterator { table, .. }
-            | Operation::Records { table, .. } => table,
+            | Operation::Records { table, .. }
+            | Operation::Map { table, .. }
+            | Operation::Deliveries { table } => table,
         }
     }
 }
@@ -339,6 +370,12 @@ pub enum Answer {
         /// `NextShardIterator`.
         next: Option<String>,
     },
+    /// A `Map`.
+    Mapped,
+    /// `ResourceInUseException` of a mapping.
+    MappingInUse,
+    /// In the order in which they were noted.
+    Deliveries(Vec<Delivery>),
     /// `ExpiredIteratorException` and `TrimmedDataAccessException`.
     RecordsGone,
 }

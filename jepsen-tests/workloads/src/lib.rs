@@ -22,11 +22,12 @@ pub mod tables;
 #[cfg(test)]
 mod testing;
 pub mod transact_append;
+pub mod trigger;
 pub mod workload;
 
 pub use client::{
-    Answer, BoxFuture, Client, Consistency, Expression, Failure, Item, Operation, Outcome, PageOf, Record, Shape,
-    Shard, TransactItem, Value,
+    Answer, BoxFuture, Client, Consistency, Delivery, Expression, Failure, Item, MappingShape, Operation, Outcome,
+    PageOf, Record, Shape, Shard, TransactItem, Value,
 };
 pub use history::{Counts, Event, History, Line};
 pub use judging::judge;
@@ -48,6 +49,9 @@ pub const NAMES: [&str; 12] = [
     "stream",
 ];
 
+/// Those that need functions made for them, which only the simulation has.
+pub const SIMULATED_NAMES: [&str; 1] = ["trigger"];
+
 /// A workload by its name. Its tables' names begin with `prefix`, so that several runs can share an endpoint.
 pub fn by_name(name: &str, prefix: &str) -> Option<Box<dyn Workload>> {
     let table = format!("{prefix}{name}");
@@ -61,6 +65,7 @@ pub fn by_name(name: &str, prefix: &str) -> Option<Box<dyn Workload>> {
         "tables" => Box::new(tables::Tables::new(table)),
         "global-index" => Box::new(global_index::GlobalIndexes::new(table)),
         "stream" => Box::new(stream::Streams::new(table)),
+        "trigger" => Box::new(trigger::Triggers::new(table)),
         "eventual" => Box::new(eventual::Eventual::new(table)),
         "bank" => Box::new(bank::Bank::new(&table)),
         "transact-append" => Box::new(transact_append::TransactAppends::new(&table)),

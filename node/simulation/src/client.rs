@@ -1,7 +1,7 @@
 //! Clients of a simulated cluster. They stand outside of it: their messages to a node take time, and a node's death leaves them
 //! without an answer.
 
-use crate::{cluster::Cluster, wire, world::World};
+use crate::{cluster::Cluster, functions, wire, world::World};
 use bytes::Bytes;
 use stator_catalog::{BillingSpec, Change, TableSpec, TableStatus};
 use stator_gateway::Gateway;
@@ -46,6 +46,10 @@ impl Client {
         };
         let Some(environment) = self.cluster.environment(id) else { return refused() };
         world.note(|| format!("client {number} -> node {id}: {}", brief(&operation)));
+        if let Some(outcome) = functions::carry_out(&self.cluster, id, &operation).await {
+            self.travel().await;
+            return outcome;
+        }
         let (api, body) = wire::request(&operation);
         let (sender, receiver) = oneshot::channel();
         let answering = async move {

@@ -4,6 +4,7 @@ use crate::{
     client::NODE_WAIT,
     clock::SimulatedClock,
     disk::{Disk, Loss},
+    functions::Functions,
     network::Wires,
     tasks::Life,
     world::World,
@@ -172,7 +173,7 @@ impl Cluster {
         environment.tasks.spawn(
             "node",
             Box::pin(async move {
-                let result = start(parts).await.map(|started| *process.node.lock() = Some(started));
+                let result = start(parts, world.clone()).await.map(|started| *process.node.lock() = Some(started));
                 world.note(|| format!("node {id} has started: {result:?}"));
                 if let Err(reason) = &result {
                     failure.send_replace(Some(reason.clone()));
@@ -312,10 +313,12 @@ impl Cluster {
 }
 
 /// A node with its way in.
-async fn start(parts: NodeParts) -> Result<Started, String> {
+async fn start(parts: NodeParts, world: Arc<World>) -> Result<Started, String> {
     let environment = parts.environment.clone();
+    let functions = Arc::new(Functions::new(world));
     let registry = Arc::new(Mutex::new(Registry::default()));
     let node = Node::start(parts, &mut Registry::default()).await.map_err(|error| error.to_string())?;
+    node.run_triggers(functions);
     let settings = stator_gateway::Settings {
         authentication: Authentication::Anyone,
         request_time_max: NODE_WAIT,

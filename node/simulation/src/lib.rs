@@ -6,6 +6,7 @@ pub mod clock;
 pub mod cluster;
 pub mod disk;
 pub mod faults;
+pub mod functions;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 pub mod network;

@@ -21,6 +21,11 @@ use std::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Runs whole clusters on simulated time, broken as the seed says, and checks that they keep their promises.
+/// What `--workloads` takes.
+fn workload_names() -> clap::builder::PossibleValuesParser {
+    stator_workloads::NAMES.into_iter().chain(stator_workloads::SIMULATED_NAMES).collect::<Vec<_>>().into()
+}
+
 #[derive(Parser)]
 #[command(name = "stator-sim", version)]
 struct Arguments {
@@ -46,7 +51,7 @@ struct Arguments {
     #[arg(long)]
     nodes: Option<usize>,
     /// Workloads of each run [default: as the seed has it].
-    #[arg(long, value_delimiter = ',', value_parser = stator_workloads::NAMES)]
+    #[arg(long, value_delimiter = ',', value_parser = workload_names())]
     workloads: Vec<String>,
     /// Kinds of faults of each run [default: as the seed has it].
     #[arg(long, value_delimiter = ',', value_enum)]

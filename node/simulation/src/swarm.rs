@@ -34,6 +34,11 @@ pub fn mix(seed: u64, settings: &RunSettings) -> Mix {
             workloads.push(name);
         }
     }
+    // Dice of their own: the workloads that came later change nothing else of the mix.
+    let mut later = Dice::new(seed ^ 0x7419_9e45_7419_9e45);
+    if later.chance(150) {
+        workloads.push("trigger");
+    }
     let nodes_count = settings.nodes_count.unwrap_or(if dice.chance(800) { 3 } else { 4 + dice.below(4) as usize });
     // Clocks differ in one of five runs, by less than a factor of two.
     let skewed = dice.chance(200);

@@ -75,6 +75,7 @@ pub fn request(operation: &Operation) -> (Api, Vec<u8>) {
             let (target, body) = stream_wire::request(operation).expect("these are the operations on streams");
             (Api::from_target(target).expect("the server has them"), body)
         }
+        Operation::Map { .. } | Operation::Deliveries { .. } => unreachable!("functions are not asked by a request"),
     };
     (api, body.to_string().into_bytes())
 }
@@ -258,6 +259,7 @@ fn answer(operation: &Operation, reply: &Json) -> Option<Answer> {
         | Operation::Shards { .. }
         | Operation::ShardIterator { .. }
         | Operation::Records { .. } => return stream_wire::answer(operation, reply),
+        Operation::Map { .. } | Operation::Deliveries { .. } => return None,
     })
 }
 

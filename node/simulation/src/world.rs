@@ -3,11 +3,13 @@
 use parking_lot::Mutex;
 use stator_environment::{Clock, Environment, Random};
 use stator_item::NodeId;
+use stator_workloads::Delivery;
 use std::{collections::BTreeMap, hash::Hasher, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
     clock::SimulatedClock,
+    functions::Notes,
     tasks::{Life, NodeTasks},
 };
 
@@ -59,6 +61,7 @@ pub struct World {
     trace: Mutex<Trace>,
     lives: Mutex<BTreeMap<NodeId, Arc<Life>>>,
     every_life: Mutex<Vec<(NodeId, Arc<Life>)>>,
+    notes: Mutex<Notes>,
 }
 
 impl World {
@@ -71,6 +74,7 @@ impl World {
             trace: Mutex::new(trace),
             lives: Mutex::new(BTreeMap::new()),
             every_life: Mutex::default(),
+            notes: Mutex::default(),
         })
     }
 
@@ -95,6 +99,17 @@ impl World {
         if let Some(lines) = &mut trace.lines {
             lines.push(format!("{:>12.6} {text}", at.as_secs_f64()));
         }
+    }
+
+    /// A function was called with that.
+    pub fn note_delivery(&self, function: &str, delivery: Delivery) {
+        self.note(|| format!("{function} sees {delivery:?}"));
+        self.notes.lock().entry(function.to_owned()).or_default().push(delivery);
+    }
+
+    /// What a function was called with, in order.
+    pub fn deliveries(&self, function: &str) -> Vec<Delivery> {
+        self.notes.lock().get(function).cloned().unwrap_or_default()
     }
 
     /// Hash of all events so far, and their number.

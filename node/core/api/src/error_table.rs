@@ -235,7 +235,12 @@ impl From<CatalogRefusal> for ApiError {
             | CatalogRefusal::BadPlan(_)
             | CatalogRefusal::KeyExists(_)
             | CatalogRefusal::NoSuchKey(_)
-            | CatalogRefusal::KeysMax { .. } => ApiError::Internal(INTERNAL.into()),
+            | CatalogRefusal::KeysMax { .. }
+            // Told in Lambda's words, where they are told.
+            | CatalogRefusal::NoSuchMapping(_)
+            | CatalogRefusal::MappingExists(_)
+            | CatalogRefusal::MappingBusy(_)
+            | CatalogRefusal::NoSuchStream => ApiError::Internal(INTERNAL.into()),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     change::{ChangeId, Outcome, Plan},
     cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeState},
     function::Function,
+    mapping::{Mapping, MappingId},
     partition::PartitionDescription,
     routing::Routing,
     scaling::{Dimension, ScalableTarget, ScalingResource},
@@ -63,6 +64,7 @@ pub struct Catalog {
     pub(crate) departed: BTreeMap<TableId, DepartedTable>,
     /// By name.
     pub(crate) functions: BTreeMap<String, Arc<Function>>,
+    pub(crate) mappings: BTreeMap<MappingId, Arc<Mapping>>,
     /// Tables of clients by name; made anew from `tables`.
     #[serde(skip)]
     pub(crate) names: BTreeMap<String, TableId>,
@@ -170,6 +172,15 @@ impl Catalog {
         let is_old = move |stream: &StreamDescription| stream.is_over(now_ms);
         let all = self.tables.values().chain(departed);
         all.filter(move |table| table.streams.iter().any(is_old)).map(|table| table.id)
+    }
+
+    /// All event source mappings, in the order of their ids.
+    pub fn mappings(&self) -> impl ExactSizeIterator<Item = &Arc<Mapping>> {
+        self.mappings.values()
+    }
+
+    pub fn mapping(&self, id: MappingId) -> Option<&Arc<Mapping>> {
+        self.mappings.get(&id)
     }
 
     /// A table's Contributor Insights; `None`: it never had any.

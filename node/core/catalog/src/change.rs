@@ -3,6 +3,7 @@
 use crate::{
     cluster::{ClusterIdentity, JoinTokenHash, NodeStart},
     function::{Function, FunctionChange, FunctionRefusal},
+    mapping::{Mapping, MappingChange, MappingId},
     partition::{Member, Role},
     scaling::{ScalingChange, ScalingResource},
     secret::Secret,
@@ -155,6 +156,8 @@ pub enum Change {
         avoid: Vec<NodeId>,
     },
     Function(Box<FunctionChange>),
+    /// Event source mappings.
+    Mapping(Box<MappingChange>),
 }
 
 impl Change {
@@ -167,7 +170,8 @@ impl Change {
             | Change::DeleteTable { .. }
             | Change::PlanMembers(_)
             | Change::DeleteKey { .. }
-            | Change::Function(_) => Change::Once { id, change: Box::new(self) },
+            | Change::Function(_)
+            | Change::Mapping(_) => Change::Once { id, change: Box::new(self) },
             Change::InitCluster { .. }
             | Change::AddNode { .. }
             | Change::UpdateNode { .. }
@@ -382,6 +386,8 @@ pub enum Outcome {
     Planned(Plan),
     /// The function as it is now.
     Function(Arc<Function>),
+    /// The mapping as it is now, or as it was last.
+    Mapping(Arc<Mapping>),
 }
 
 /// Why a change is not made. Nothing was changed.
@@ -445,6 +451,17 @@ pub enum CatalogRefusal {
     NoSuchTargetNumber(u64),
     #[error("scaling policy {name} does not exist")]
     NoSuchPolicy { resource: ScalingResource, name: String },
+    #[error("event source mapping {0} does not exist")]
+    NoSuchMapping(MappingId),
+    /// It brings the stream's records to that function already.
+    #[error("event source mapping {0} has the same source and function")]
+    MappingExists(MappingId),
+    /// The mapping is between two states.
+    #[error("event source mapping {0} is being changed")]
+    MappingBusy(MappingId),
+    /// The source of a mapping that is to be made has no such stream, or it is disabled.
+    #[error("there is no such stream")]
+    NoSuchStream,
     #[error("there would be more than {max} tags")]
     TooManyTags { max: usize },
     #[error(transparent)]

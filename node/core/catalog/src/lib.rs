@@ -1,4 +1,4 @@
-//! The cluster's metadata as a pure state machine: nodes, tables, partitions, access keys.
+//! The cluster's metadata as a pure state machine: nodes, tables, partitions, access keys, event source mappings.
 //!
 //! The catalog owns names, ids and descriptions; a partition's own log owns its range, replicas and epoch, which the
 //! catalog is told of (a higher epoch wins).
@@ -11,6 +11,7 @@ pub mod change;
 pub mod cluster;
 pub mod codec;
 pub mod function;
+pub mod mapping;
 pub mod partition;
 pub mod placement;
 pub mod routing;
@@ -32,6 +33,10 @@ pub use function::{
     FUNCTIONS_BYTES_MAX, Function, FunctionChange, FunctionChangeKind, FunctionCode, FunctionConfiguration, FunctionId,
     FunctionRefusal, FunctionSpec, FunctionUpdate, FunctionVersion, LATEST, Logging, POLICY_BYTES_MAX, Policy,
     Qualified, UNRESERVED_CONCURRENCY_MIN, UPLOAD_AGE_MS_MAX, UploadedCode,
+};
+pub use mapping::{
+    Destination, MAPPINGS_MAX, MAPPINGS_OF_STREAM_MAX, Mapping, MappingChange, MappingId, MappingSettings,
+    MappingState, ProcessingResult, StartingPosition,
 };
 pub use partition::{Member, PartitionDescription, Role, TokenRange};
 pub use placement::{PARTITION_READ_UNITS, PARTITION_WRITE_UNITS, partitions_needed};

@@ -5,6 +5,7 @@ mod capacity;
 mod date;
 mod functions;
 mod global_indexes;
+mod mappings;
 mod nodes;
 mod partitions;
 pub(crate) mod scaling;
@@ -57,6 +58,7 @@ impl Catalog {
             Change::SetKey { id, disabled } => self.set_key(id, disabled),
             Change::DeleteKey { id } => self.delete_key(id),
             Change::IndexFilled { table, index } => Ok(self.index_filled(table, index)),
+            Change::Mapping(change) => self.change_mapping(*change, at),
             Change::Scaling(change) => self.change_scaling(change, at),
             Change::CreateSystemTable { table, avoid } => self.create_system_table(table, &avoid, at),
             Change::Function(change) => self.change_function(*change, at),

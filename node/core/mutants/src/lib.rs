@@ -114,6 +114,10 @@ mutants! {
     ChangeRecordOutsideBatch = "change-record-outside-batch",
     /// A child shard is listed while its parent is still open.
     ChildBeforeParentClosed = "child-before-parent-closed",
+    /// Whoever goes on with a trigger leaves out the record that comes next.
+    ResumeTriggerLate = "resume-trigger-late",
+    /// A trigger's position moves before the function has answered.
+    MoveTriggerEarly = "move-trigger-early",
 }
 
 /// Whether the mistake is to be made here and now.

@@ -165,6 +165,7 @@ fn change_state(change: &StateChange, now_ms: u64, state: &mut PartitionState, w
             state.move_feed(*index, *to, backfill, writes);
             trim_unread(state, writes);
         }
+        StateChange::Trigger(change) => state.change_trigger(change, writes),
         StateChange::KeepStreams { roll_before_ms, drop_before_ms } => {
             state.keep_streams(*roll_before_ms, *drop_before_ms, now_ms, writes);
             trim_unread(state, writes);

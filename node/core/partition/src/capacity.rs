@@ -105,7 +105,9 @@ pub fn way_of(command: &Command) -> Option<Way> {
         | Command::ShowShards { .. }
         | Command::FindRecord { .. }
         | Command::ReadShard(_)
-        | Command::KeepStreams { .. } => None,
+        | Command::KeepStreams { .. }
+        | Command::ChangeTrigger(_)
+        | Command::ShowTrigger { .. } => None,
     }
 }
 

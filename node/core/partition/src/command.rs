@@ -4,9 +4,10 @@
 use crate::global_index::{Backfill, Delivery};
 use crate::stream::{ReadShard, RecordPlace};
 use crate::transaction::{Decide, Finish, Prepare, TransactGet, TransactOne, TransactionId};
+use crate::trigger::TriggerChange;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use stator_catalog::{StreamLabel, TableDescription, TokenRange};
+use stator_catalog::{MappingId, StreamLabel, TableDescription, TokenRange};
 use stator_changelog::{SequenceNumber, ShardId};
 use stator_expression::{Condition, Projection, RangeCondition, Update};
 use stator_item::{IndexNumber, Key, KeyPart, TableId};
@@ -98,6 +99,11 @@ pub enum Command {
     KeepStreams {
         roll_before_ms: u64,
         drop_before_ms: u64,
+    },
+    ChangeTrigger(TriggerChange),
+    /// How far an event source mapping has come.
+    ShowTrigger {
+        mapping: MappingId,
     },
 }
 
@@ -209,6 +215,7 @@ impl Command {
                 | Command::ShowShards { .. }
                 | Command::FindRecord { .. }
                 | Command::ReadShard(_)
+                | Command::ShowTrigger { .. }
         )
     }
 
@@ -222,6 +229,7 @@ impl Command {
                     | Command::ShowShards { .. }
                     | Command::FindRecord { .. }
                     | Command::ReadShard(_)
+                    | Command::ShowTrigger { .. }
             )
     }
 

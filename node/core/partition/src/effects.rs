@@ -5,6 +5,7 @@ use crate::{
     global_index::Backfill,
     reply::{Refusal, Reply},
     transaction::{CancellationReason, TransactionChange},
+    trigger::TriggerChange,
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -83,9 +84,13 @@ impl Effects {
             Some(Err(Refusal::Cancelled(reasons))) => reasons.iter().flatten().map(CancellationReason::bytes).sum(),
             _ => 0,
         };
+        let state = match &self.state {
+            Some(StateChange::Trigger(change)) => change.bytes(),
+            _ => 0,
+        };
         let transaction: usize = self.transaction.iter().map(TransactionChange::bytes).sum();
         let items: usize = self.items.iter().map(ItemEffects::bytes).sum();
-        EFFECTS_HEADER_BYTES + written + shown + transaction + items
+        EFFECTS_HEADER_BYTES + written + shown + state + transaction + items
     }
 }
 
@@ -130,6 +135,7 @@ pub enum StateChange {
         roll_before_ms: u64,
         drop_before_ms: u64,
     },
+    Trigger(TriggerChange),
 }
 
 /// Names an entry among those of its partition: from 1 on, rising. Numbers are never used twice within a term: an entry whose

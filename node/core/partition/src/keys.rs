@@ -4,7 +4,7 @@
 //! The rows that the replica keeps for itself (applied position, snapshot mark) come first and belong to no state.
 
 use bytes::Bytes;
-use stator_catalog::StreamLabel;
+use stator_catalog::{MappingId, StreamLabel};
 use stator_changelog::SequenceNumber;
 use stator_item::{Bounds, PartitionId, TableId, Token, key::prefix_end};
 
@@ -31,6 +31,7 @@ mod tag {
     pub const ABORTED: u8 = 37;
     pub const REQUEST: u8 = 38;
     pub const STREAM: u8 = 39;
+    pub const TRIGGER: u8 = 48;
 }
 
 /// What a row of the family `State` is about.
@@ -62,6 +63,10 @@ pub(crate) enum StateKey {
     /// The shards of a stream.
     Stream {
         label: StreamLabel,
+    },
+    /// How far a mapping has come.
+    Trigger {
+        mapping: MappingId,
     },
 }
 
@@ -135,6 +140,10 @@ pub(crate) fn stream_key(partition: PartitionId, label: StreamLabel) -> Bytes {
     state_key(partition, tag::STREAM, &label.0.to_be_bytes())
 }
 
+pub(crate) fn trigger_key(partition: PartitionId, mapping: MappingId) -> Bytes {
+    state_key(partition, tag::TRIGGER, &mapping.0.to_be_bytes())
+}
+
 pub(crate) fn log_mark_key(partition: PartitionId, record: SequenceNumber) -> Bytes {
     state_key(partition, tag::LOG_MARK, &record.0.to_be_bytes())
 }
@@ -170,6 +179,9 @@ pub(crate) fn parse_state_key(partition: PartitionId, key: &[u8]) -> Option<Stat
         (tag::FEED, index) => Some(StateKey::Feed { index: TableId(number(index)?) }),
         (tag::RECEIVED, first) => Some(StateKey::Received { first: Token(number(first)?) }),
         (tag::STREAM, label) => Some(StateKey::Stream { label: StreamLabel(number(label)?) }),
+        (tag::TRIGGER, mapping) => {
+            Some(StateKey::Trigger { mapping: MappingId(u128::from_be_bytes(mapping.try_into().ok()?)) })
+        }
         (tag::LOG_MARK, record) => Some(StateKey::LogMark { record: SequenceNumber(number(record)?) }),
         (tag::INTENT, row_key) => {
             Some(StateKey::Transactions(TransactionsRow::Intent { row_key: Bytes::copy_from_slice(row_key) }))

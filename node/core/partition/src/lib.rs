@@ -27,6 +27,7 @@ pub mod stream;
 mod testing;
 pub mod throttle;
 pub mod transaction;
+pub mod trigger;
 
 pub use apply::{Applied, Outcome, apply};
 pub use command::{Command, CommandId, Page, PageRange, Position, Returns};
@@ -42,3 +43,4 @@ pub use rows_needed::rows_needed;
 pub use state::{PartitionState, ReadState};
 pub use stream::{ReadShard, RecordPlace, ShardRecords, StreamRecord};
 pub use throttle::{Throttle, Throttled};
+pub use trigger::{Trigger, TriggerChange, TriggerPosition};

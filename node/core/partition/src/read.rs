@@ -36,6 +36,9 @@ pub fn read(command: &Command, state: &ReadState, rows: &dyn ReadRows) -> Result
     if let Command::ShowFeeds = command {
         return Ok(Ok(Reply::Feeds(state.feed_statuses())));
     }
+    if let Command::ShowTrigger { mapping } = command {
+        return Ok(Ok(Reply::Trigger(state.trigger(*mapping).cloned().map(Box::new))));
+    }
     if let Command::Get(_) = command {
         return read_item(command, state, rows);
     }

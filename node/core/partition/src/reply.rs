@@ -6,6 +6,7 @@ use crate::{
     stream::ShardRecords,
     throttle::Throttled,
     transaction::{Cancelled, Decision, Finished, Intended, Prepared, Repeated, TransactGot, TransactedOne},
+    trigger::Trigger,
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,8 @@ pub enum Reply {
     /// Where the record stands, or would.
     Place(SequenceNumber),
     ShardRecords(Box<ShardRecords>),
+    /// `None`: the partition does not know the mapping.
+    Trigger(Option<Box<Trigger>>),
 }
 
 /// Sizes are DynamoDB's (`stator_item::size`), 0 where there is no item.

@@ -38,7 +38,9 @@ pub fn rows_needed(command: &Command, table: &TableDescription) -> Vec<Vec<u8>> 
         | Command::ShowShards { .. }
         | Command::FindRecord { .. }
         | Command::ReadShard(_)
-        | Command::KeepStreams { .. } => return Vec::new(),
+        | Command::KeepStreams { .. }
+        | Command::ChangeTrigger(_)
+        | Command::ShowTrigger { .. } => return Vec::new(),
     };
     written_rows(std::iter::once(written), table)
 }

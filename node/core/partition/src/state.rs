@@ -9,6 +9,7 @@ mod remembered;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod triggers;
 
 pub(crate) use remembered::RememberedId;
 pub use remembered::{REMEMBERED_AGE_MS_MAX, REMEMBERED_BYTES_MAX, REMEMBERED_COUNT_MAX, RememberedIds};
@@ -24,9 +25,10 @@ use crate::{
     rows::{Direction, FamilyKind, ReadError, ReadRows, RowWrites, items_bounds},
     rows_needed::item_row_key,
     transaction::{Decision, Intent, Transactions, Unfinished},
+    trigger::Trigger,
 };
 use serde::{Deserialize, Serialize};
-use stator_catalog::{GlobalIndex, LocalIndex, StreamLabel, TableDescription, TokenRange};
+use stator_catalog::{GlobalIndex, LocalIndex, MappingId, StreamLabel, TableDescription, TokenRange};
 use stator_changelog::{Cursors, Lineage, SequenceNumber};
 use stator_item::{Bounds, IndexNumber, Key, PartitionId, TableId, Timestamp};
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
@@ -77,6 +79,8 @@ pub struct PartitionState {
     pub(crate) transactions: Transactions,
     /// The streams that have shards here.
     pub(crate) streams: Arc<BTreeMap<StreamLabel, Lineage>>,
+    /// The mappings that read streams here.
+    pub(crate) triggers: Arc<BTreeMap<MappingId, Trigger>>,
 }
 
 /// What answering reads needs of a state; cheap to take, so that the state is not held while rows are read.
@@ -88,6 +92,7 @@ pub struct ReadState {
     pub(crate) counts: Vec<IndexCount>,
     pub(crate) feeds: Arc<BTreeMap<TableId, IndexFeed>>,
     pub(crate) streams: Arc<BTreeMap<StreamLabel, Lineage>>,
+    pub(crate) triggers: Arc<BTreeMap<MappingId, Trigger>>,
     /// Intents on the items that the command asks for, by row key. Only for strong reads of single items.
     pub(crate) intents: BTreeMap<Vec<u8>, Arc<Intent>>,
     /// The decision that the command asks for.
@@ -123,6 +128,7 @@ impl PartitionState {
             log_size: LogSize::default(),
             transactions: Transactions::default(),
             streams: Arc::default(),
+            triggers: Arc::default(),
         }
     }
 
@@ -239,6 +245,7 @@ impl PartitionState {
             counts: self.counts(),
             feeds: self.feeds.clone(),
             streams: self.streams.clone(),
+            triggers: self.triggers.clone(),
             intents: BTreeMap::new(),
             decision: None,
         }
@@ -316,6 +323,7 @@ struct Loading {
     log_size: LogSize,
     transactions: Transactions,
     streams: BTreeMap<StreamLabel, Lineage>,
+    triggers: BTreeMap<MappingId, Trigger>,
 }
 
 impl Loading {
@@ -343,6 +351,9 @@ impl Loading {
             StateKey::Stream { label } => {
                 self.streams.insert(label, decoded(value)?);
             }
+            StateKey::Trigger { mapping } => {
+                self.triggers.insert(mapping, decoded(value)?);
+            }
             StateKey::Transactions(row) => self.transactions.load_row(row, value)?,
         }
         Ok(())
@@ -367,6 +378,7 @@ impl Loading {
                 log_size: self.log_size,
                 transactions: self.transactions,
                 streams: Arc::new(self.streams),
+                triggers: Arc::new(self.triggers),
             })),
         }
     }

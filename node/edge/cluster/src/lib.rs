@@ -23,6 +23,7 @@ mod scaling;
 mod settings;
 mod streams;
 mod transactions;
+mod triggers;
 
 pub use catalog::{ReplicaReport, Report, stored_catalog};
 pub use door::{Consistency, Deadline, Door};
@@ -31,3 +32,4 @@ pub use node::{AllSettings, Node, NodeParts};
 pub use reporting::ReplicaDigest;
 pub use settings::Settings;
 pub use transactions::{Coordinator, Transacted};
+pub use triggers::{Invoke, InvokeError, Invoked};

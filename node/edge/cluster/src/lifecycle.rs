@@ -1,5 +1,5 @@
 //! Tables on their way: the catalog's leader brings descriptions to partitions, closes them, and tells the catalog; and has it
-//! forget old streams.
+//! forget old streams; and so with event source mappings.
 //!
 //! Every step may be done again: a description of a version that is known, a closing of what is closed and a change that is
 //! made already change nothing. So a new leader of the catalog begins where it likes.
@@ -10,9 +10,11 @@ use crate::{
     router::Router,
 };
 use parking_lot::Mutex;
-use stator_catalog::{Change, GlobalIndex, IndexStatus, TableDescription, TableStatus};
+use stator_catalog::{
+    Change, GlobalIndex, IndexStatus, Mapping, MappingChange, MappingId, MappingState, TableDescription, TableStatus,
+};
 use stator_item::TableId;
-use stator_partition::{Backfill, Command, FeedStatus, Refusal, Reply};
+use stator_partition::{Backfill, Command, FeedStatus, Refusal, Reply, TriggerChange};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// How long one round with one table may take.
@@ -22,6 +24,7 @@ pub(crate) struct Lifecycle {
     pub router: Arc<Router>,
     /// Tables that a task works on.
     busy: Mutex<BTreeSet<TableId>>,
+    busy_mappings: Mutex<BTreeSet<MappingId>>,
     /// Of streams that were disabled.
     age: Age,
 }
@@ -29,7 +32,7 @@ pub(crate) struct Lifecycle {
 impl Lifecycle {
     pub fn new(router: Arc<Router>) -> Lifecycle {
         let age = Age::new(router.client.environment.clock.clone());
-        Lifecycle { router, busy: Mutex::new(BTreeSet::new()), age }
+        Lifecycle { router, busy: Mutex::default(), busy_mappings: Mutex::default(), age }
     }
 
     /// Runs for as long as the node does; works only while this node leads the catalog.
@@ -69,6 +72,20 @@ impl Lifecycle {
                 lifecycle.busy.lock().remove(&table.id);
             };
             self.router.client.environment.tasks.spawn("table", Box::pin(advance));
+        }
+        let is_settled = |mapping: &Mapping| matches!(mapping.state, MappingState::Enabled | MappingState::Disabled);
+        for mapping in catalog.mappings().filter(|mapping| !is_settled(mapping)) {
+            if !self.busy_mappings.lock().insert(mapping.id) {
+                continue;
+            }
+            let (lifecycle, mapping) = (self.clone(), mapping.clone());
+            let advance = async move {
+                if let Err(refusal) = lifecycle.advance_mapping(&mapping).await {
+                    tracing::debug!(mapping = %mapping.id, %refusal, "the event source mapping is not there yet");
+                }
+                lifecycle.busy_mappings.lock().remove(&mapping.id);
+            };
+            self.router.client.environment.tasks.spawn("mapping", Box::pin(advance));
         }
         let now_ms = self.age.now_ms();
         for table in catalog.tables_with_old_streams(now_ms) {
@@ -134,6 +151,35 @@ impl Lifecycle {
             }
         }
         Ok(true)
+    }
+
+    /// One round with a mapping: all partitions of its stream, then the catalog.
+    async fn advance_mapping(&self, mapping: &Mapping) -> Result<(), Refusal> {
+        let (id, stream, starting) = (mapping.id, mapping.stream, mapping.starting);
+        match mapping.state {
+            MappingState::Creating => {
+                let is_resting = !mapping.enabled;
+                let begin = TriggerChange::Begin { mapping: id, stream, starting, is_resting };
+                self.tell_all(mapping.table, &Command::ChangeTrigger(begin)).await?;
+            }
+            MappingState::Deleting => {
+                self.tell_all(mapping.table, &Command::ChangeTrigger(TriggerChange::End { mapping: id })).await?;
+            }
+            // Whoever works on it hears of it by the catalog, finishes what it has begun, and says so.
+            MappingState::Disabling => {
+                let rests = |reply: Option<Reply>| match reply {
+                    Some(Reply::Trigger(trigger)) => trigger.is_none_or(|trigger| trigger.is_resting),
+                    _ => true,
+                };
+                let replies = self.tell_all(mapping.table, &Command::ShowTrigger { mapping: id }).await?;
+                if !replies.into_iter().all(rests) {
+                    return Ok(());
+                }
+            }
+            MappingState::Enabling | MappingState::Updating | MappingState::Enabled | MappingState::Disabled => {}
+        }
+        let ready = MappingChange::Ready { id, version: mapping.version };
+        self.change(Change::Mapping(Box::new(ready))).await
     }
 
     /// Sends all partitions of a table or index the same. `None`: it was closed before and has nothing more to hear.

@@ -19,6 +19,11 @@ pub struct Metrics {
     pub(crate) index_delivery_seconds: Histogram,
     pub(crate) transactions_recovered: Counter,
     pub(crate) stream_fullest_bytes: Gauge,
+    pub(crate) trigger_age_ms: Gauge,
+    pub(crate) trigger_calls: Counter,
+    pub(crate) trigger_failures: Counter,
+    pub(crate) trigger_records_discarded: Counter,
+    pub(crate) trigger_records_lost: Counter,
 }
 
 impl Metrics {
@@ -37,6 +42,11 @@ impl Metrics {
             index_delivery_seconds: Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]),
             transactions_recovered: Counter::default(),
             stream_fullest_bytes: Gauge::default(),
+            trigger_age_ms: Gauge::default(),
+            trigger_calls: Counter::default(),
+            trigger_failures: Counter::default(),
+            trigger_records_discarded: Counter::default(),
+            trigger_records_lost: Counter::default(),
         };
         let registry = registry.sub_registry_with_prefix("stator_cluster");
         registry.register("commands_forwarded", "Commands sent on to another node", metrics.forwarded.clone());
@@ -84,6 +94,26 @@ impl Metrics {
             "Records kept for streams by the partition led here that keeps most; at 16 GiB its writes are throttled",
             metrics.stream_fullest_bytes.clone(),
         );
+        metrics.register_triggers(registry);
         metrics
+    }
+    fn register_triggers(&self, registry: &mut Registry) {
+        registry.register(
+            "trigger_age_milliseconds",
+            "Age of the oldest record of partitions led here that an event source mapping has read and not brought",
+            self.trigger_age_ms.clone(),
+        );
+        registry.register("trigger_calls", "Calls of functions by event source mappings", self.trigger_calls.clone());
+        registry.register("trigger_failures", "Those of them that failed as a whole", self.trigger_failures.clone());
+        registry.register(
+            "trigger_records_discarded",
+            "Records that event source mappings gave up, as they were too old or failed too often",
+            self.trigger_records_discarded.clone(),
+        );
+        registry.register(
+            "trigger_records_lost",
+            "Discarded records that the destination did not take either",
+            self.trigger_records_lost.clone(),
+        );
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     settings::Settings,
     streams::Streams,
     transactions::Recovery,
+    triggers::{Invoke, Triggers},
 };
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
@@ -197,6 +198,12 @@ impl Node {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Has event source mappings call their functions from now on. Once: the node's tasks stop with it.
+    pub fn run_triggers(&self, invoke: Arc<dyn Invoke>) {
+        let triggers = Arc::new(Triggers::new(self.router.clone(), invoke));
+        self.spawn("triggers", Box::pin(triggers.run()));
     }
 
     /// The way in for commands.

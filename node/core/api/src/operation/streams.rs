@@ -9,7 +9,7 @@ mod list_streams;
 mod tests;
 
 pub use describe_stream::DescribeStream;
-pub use get_records::{GetRecords, WAIT_HEADER, WAIT_MS_MAX};
+pub use get_records::{GetRecords, RecordSource, WAIT_HEADER, WAIT_MS_MAX, write_record};
 pub use get_shard_iterator::GetShardIterator;
 pub use iterator::{ITERATOR_AGE_MS_MAX, IteratorKey, ShardIterator};
 pub use list_streams::ListStreams;
@@ -82,8 +82,8 @@ pub(super) fn view_name(view: StreamView) -> &'static str {
     }
 }
 
-/// `2015-05-11T21:21:33.291`. Times beyond the year 9999, which no clock shows, are shown as its last moment.
-pub(super) fn label_text(label: StreamLabel) -> String {
+/// A stream's label as the API shows it: `2015-05-11T21:21:33.291`. Times beyond the year 9999, which no clock shows, are shown as its last moment.
+pub fn label_text(label: StreamLabel) -> String {
     let nanoseconds = i128::from(label.0) * 1_000_000;
     let at =
         OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or_else(|_| PrimitiveDateTime::MAX.assume_utc());

@@ -69,7 +69,10 @@ impl Catalog {
         };
         if let Some(table) = self.tables.get(&id) {
             return match forget(table) {
-                Some(left) => Outcome::Table(self.put_table(left)),
+                Some(left) => {
+                    self.end_mappings(&left, now_ms);
+                    Outcome::Table(self.put_table(left))
+                }
                 None => Outcome::Unchanged,
             };
         }
@@ -77,9 +80,12 @@ impl Catalog {
         let Some(left) = forget(&departed.description) else { return Outcome::Unchanged };
         if left.streams.is_empty() {
             self.departed.remove(&id);
+            // What they knew of it goes with the partitions.
+            self.mappings.retain(|_, mapping| mapping.table != id);
             self.remove_partitions(id);
         } else {
-            departed.description = Arc::new(left);
+            departed.description = Arc::new(left.clone());
+            self.end_mappings(&left, now_ms);
         }
         Outcome::Done
     }

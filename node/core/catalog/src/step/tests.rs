@@ -4,6 +4,7 @@ mod capacity;
 mod functions;
 mod global_indexes;
 mod insights;
+mod mappings;
 mod scaling;
 mod streams;
 

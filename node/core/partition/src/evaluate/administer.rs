@@ -45,6 +45,10 @@ fn change(command: &Command, reading: &mut Reading<'_>) -> Result<Option<StateCh
             let anything = reading.state().are_streams_due(roll_before_ms, drop_before_ms);
             Ok(anything.then_some(StateChange::KeepStreams { roll_before_ms, drop_before_ms }))
         }
+        Command::ChangeTrigger(change) => {
+            let changes = reading.state().judge_trigger(change)?;
+            Ok(changes.then(|| StateChange::Trigger(change.clone())))
+        }
         Command::MoveFeed { index, to, backfill } => move_feed(*index, *to, backfill, reading),
         Command::Put(_)
         | Command::Update(_)
@@ -66,7 +70,8 @@ fn change(command: &Command, reading: &mut Reading<'_>) -> Result<Option<StateCh
         | Command::TransactGet(_)
         | Command::ShowShards { .. }
         | Command::FindRecord { .. }
-        | Command::ReadShard(_) => Err(Refusal::Invalid("a read is not evaluated".to_owned())),
+        | Command::ReadShard(_)
+        | Command::ShowTrigger { .. } => Err(Refusal::Invalid("a read is not evaluated".to_owned())),
     }
 }
 

@@ -45,7 +45,7 @@ impl PartitionState {
     pub fn owes_consumers(&self) -> bool {
         let slowest = self.slowest_feed().into_iter().chain(self.cursors.slowest()).min();
         let behind = slowest.is_some_and(|slowest| slowest < self.progress.last_change);
-        behind || self.feeds.values().any(|feed| feed.backfill != Backfill::Done)
+        behind || self.owes_triggers() || self.feeds.values().any(|feed| feed.backfill != Backfill::Done)
     }
 
     /// The cursor of the index that is furthest behind; `None`: none is fed.

@@ -6,8 +6,9 @@ use crate::error_table::ApiError;
 use crate::reader::{self, Member, Names, Shape, Structure};
 use crate::render::{self, List, Object};
 use sha2::{Digest, Sha256};
-use stator_catalog::StreamDescription;
-use stator_changelog::ChangeKind;
+use stator_catalog::{StreamDescription, StreamLabel, StreamView};
+use stator_changelog::{ChangeKind, ShardId};
+use stator_item::TableId;
 use stator_partition::{Command, ReadShard, Refusal, ShardRecords, StreamRecord, stream::RECORDS_MAX};
 
 /// A header of our own: so many milliseconds GetRecords may wait for a first record.
@@ -75,7 +76,15 @@ impl GetRecords {
         let mut body = Object::begin(out);
         let mut list = List::begin(body.member("Records"));
         for record in &read.records {
-            render_record(record, iterator, stream, owner, list.element())?;
+            let of = RecordSource {
+                owner,
+                table: iterator.table,
+                stream: iterator.stream,
+                shard: iterator.shard,
+                view: stream.view,
+                arn: None,
+            };
+            write_record(record, &of, list.element())?;
         }
         list.end();
         if let Some(from) = read.next {
@@ -87,15 +96,23 @@ impl GetRecords {
     }
 }
 
-fn render_record(
-    record: &StreamRecord,
-    iterator: &ShardIterator,
-    stream: &StreamDescription,
-    owner: &Owner,
-    out: &mut Vec<u8>,
-) -> Result<(), ApiError> {
+/// Where a record comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordSource<'a> {
+    pub owner: &'a Owner,
+    pub table: TableId,
+    pub stream: StreamLabel,
+    pub shard: ShardId,
+    pub view: StreamView,
+    /// `eventSourceARN`, which functions are told.
+    pub arn: Option<&'a str>,
+}
+
+/// A record as JSON: GetRecords shows it so, and functions are called with it.
+pub fn write_record(record: &StreamRecord, of: &RecordSource<'_>, out: &mut Vec<u8>) -> Result<(), ApiError> {
+    let owner = of.owner;
     let mut shown = Object::begin(out);
-    render::string(&event_id(record, iterator), shown.member("eventID"));
+    render::string(&event_id(record, of), shown.member("eventID"));
     let name = match record.kind {
         ChangeKind::Insert => "INSERT",
         ChangeKind::Modify => "MODIFY",
@@ -116,16 +133,19 @@ fn render_record(
     }
     render::string(&record.sequence.to_string(), change.member("SequenceNumber"));
     render::integer(record.size_bytes, change.member("SizeBytes"));
-    render::string(view_name(stream.view), change.member("StreamViewType"));
+    render::string(view_name(of.view), change.member("StreamViewType"));
     change.end();
+    if let Some(arn) = of.arn {
+        render::string(arn, shown.member("eventSourceARN"));
+    }
     shown.end();
     Ok(())
 }
 
 /// The same whenever and wherever the record is read, and no other record's.
-fn event_id(record: &StreamRecord, iterator: &ShardIterator) -> String {
+fn event_id(record: &StreamRecord, of: &RecordSource<'_>) -> String {
     let mut hash = Sha256::new();
-    for number in [iterator.table.0, iterator.stream.0, u64::from(iterator.shard.tail), record.sequence.0] {
+    for number in [of.table.0, of.stream.0, u64::from(of.shard.tail), record.sequence.0] {
         hash.update(number.to_be_bytes());
     }
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
