@@ -22,6 +22,7 @@ pub mod tables;
 #[cfg(test)]
 mod testing;
 pub mod transact_append;
+pub mod ttl;
 pub mod workload;
 
 pub use client::{
@@ -33,7 +34,7 @@ pub use judging::judge;
 pub use workload::{Judgement, Session, Surroundings, Violation, Workload, make_tables};
 
 /// Names of all workloads.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     "register",
     "counter",
     "append",
@@ -46,6 +47,7 @@ pub const NAMES: [&str; 12] = [
     "transact-append",
     "global-index",
     "stream",
+    "ttl",
 ];
 
 /// A workload by its name. Its tables' names begin with `prefix`, so that several runs can share an endpoint.
@@ -61,6 +63,7 @@ pub fn by_name(name: &str, prefix: &str) -> Option<Box<dyn Workload>> {
         "tables" => Box::new(tables::Tables::new(table)),
         "global-index" => Box::new(global_index::GlobalIndexes::new(table)),
         "stream" => Box::new(stream::Streams::new(table)),
+        "ttl" => Box::new(ttl::Expiries::new(table)),
         "eventual" => Box::new(eventual::Eventual::new(table)),
         "bank" => Box::new(bank::Bank::new(&table)),
         "transact-append" => Box::new(transact_append::TransactAppends::new(&table)),

@@ -97,6 +97,7 @@ pub fn hunt_for(mutant: Mutant) -> Hunt {
         Mutant::SkipChangeRecord | Mutant::ChangeRecordOutsideBatch | Mutant::ChildBeforeParentClosed => {
             swarm(&["stream"], 15, 1)
         }
+        Mutant::TtlUnconditional => swarm(&["ttl"], 15, 1),
         Mutant::ReadThroughIntent => swarm(&["bank", "transact-append"], 15, 10),
         Mutant::WriteThroughIntent
         | Mutant::TransactGetThroughIntent

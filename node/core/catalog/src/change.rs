@@ -92,6 +92,19 @@ pub enum Change {
         table: String,
         mode: Option<InsightsMode>,
     },
+    /// UpdateTimeToLive.
+    ChangeTimeToLive {
+        table: String,
+        attribute: String,
+        enabled: bool,
+        /// A setting: the last change need not be an hour ago.
+        at_any_time: bool,
+    },
+    /// All partitions of the table follow the change of that millisecond.
+    TimeToLiveReady {
+        table: TableId,
+        changed_ms: u64,
+    },
     /// Gives ids to replicas that a partition shall get.
     PlanMembers(MembersPlan),
     /// The plan made at that epoch is not carried out.
@@ -157,6 +170,7 @@ impl Change {
             Change::CreateTable { .. }
             | Change::UpdateTable { .. }
             | Change::DeleteTable { .. }
+            | Change::ChangeTimeToLive { .. }
             | Change::PlanMembers(_)
             | Change::DeleteKey { .. } => Change::Once { id, change: Box::new(self) },
             Change::InitCluster { .. }
@@ -169,6 +183,7 @@ impl Change {
             | Change::TableGone { .. }
             | Change::ChangeTags { .. }
             | Change::ChangeInsights { .. }
+            | Change::TimeToLiveReady { .. }
             | Change::DropPlan { .. }
             | Change::PartitionChanged { .. }
             | Change::ReplicaLost { .. }

@@ -4,7 +4,7 @@ use crate::{Catalog, Change, Stamp};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Version of both formats. Earlier ones were never released.
-pub const FORMAT: u8 = 5;
+pub const FORMAT: u8 = 6;
 
 /// Bytes that are no catalog's.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

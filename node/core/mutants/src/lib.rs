@@ -114,6 +114,8 @@ mutants! {
     ChangeRecordOutsideBatch = "change-record-outside-batch",
     /// A child shard is listed while its parent is still open.
     ChildBeforeParentClosed = "child-before-parent-closed",
+    /// An item that was due when it was looked for is deleted, whatever it is by now.
+    TtlUnconditional = "ttl-unconditional",
 }
 
 /// Whether the mistake is to be made here and now.

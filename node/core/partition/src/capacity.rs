@@ -105,7 +105,12 @@ pub fn way_of(command: &Command) -> Option<Way> {
         | Command::ShowShards { .. }
         | Command::FindRecord { .. }
         | Command::ReadShard(_)
-        | Command::KeepStreams { .. } => None,
+        | Command::KeepStreams { .. }
+        // "Deletes items at no additional cost" (Developer Guide, Using time to live).
+        | Command::Expire(_)
+        | Command::ReadUnindexed
+        | Command::IndexExpiries(_)
+        | Command::ShowExpiries => None,
     }
 }
 

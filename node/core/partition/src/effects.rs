@@ -130,6 +130,11 @@ pub enum StateChange {
         roll_before_ms: u64,
         drop_before_ms: u64,
     },
+    /// So many of the items that were there before time to live are in the order of their expiry.
+    IndexExpiries {
+        attribute: String,
+        backfill: Backfill,
+    },
 }
 
 /// Names an entry among those of its partition: from 1 on, rising. Numbers are never used twice within a term: an entry whose

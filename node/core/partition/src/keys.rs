@@ -31,6 +31,7 @@ mod tag {
     pub const ABORTED: u8 = 37;
     pub const REQUEST: u8 = 38;
     pub const STREAM: u8 = 39;
+    pub const EXPIRIES: u8 = 40;
 }
 
 /// What a row of the family `State` is about.
@@ -63,6 +64,8 @@ pub(crate) enum StateKey {
     Stream {
         label: StreamLabel,
     },
+    /// By which attribute items expire.
+    Expiries,
 }
 
 /// Where the replica keeps its Raft position, in the same batch as the rows.
@@ -135,6 +138,10 @@ pub(crate) fn stream_key(partition: PartitionId, label: StreamLabel) -> Bytes {
     state_key(partition, tag::STREAM, &label.0.to_be_bytes())
 }
 
+pub(crate) fn expiries_key(partition: PartitionId) -> Bytes {
+    state_key(partition, tag::EXPIRIES, &[])
+}
+
 pub(crate) fn log_mark_key(partition: PartitionId, record: SequenceNumber) -> Bytes {
     state_key(partition, tag::LOG_MARK, &record.0.to_be_bytes())
 }
@@ -170,6 +177,7 @@ pub(crate) fn parse_state_key(partition: PartitionId, key: &[u8]) -> Option<Stat
         (tag::FEED, index) => Some(StateKey::Feed { index: TableId(number(index)?) }),
         (tag::RECEIVED, first) => Some(StateKey::Received { first: Token(number(first)?) }),
         (tag::STREAM, label) => Some(StateKey::Stream { label: StreamLabel(number(label)?) }),
+        (tag::EXPIRIES, []) => Some(StateKey::Expiries),
         (tag::LOG_MARK, record) => Some(StateKey::LogMark { record: SequenceNumber(number(record)?) }),
         (tag::INTENT, row_key) => {
             Some(StateKey::Transactions(TransactionsRow::Intent { row_key: Bytes::copy_from_slice(row_key) }))

@@ -160,7 +160,8 @@ impl Overlay {
                 StateChange::MoveCursor { .. }
                 | StateChange::TrimChanges { .. }
                 | StateChange::MoveFeed { .. }
-                | StateChange::KeepStreams { .. },
+                | StateChange::KeepStreams { .. }
+                | StateChange::IndexExpiries { .. },
             )
             | None => {}
         }

@@ -2,6 +2,7 @@
 
 use crate::{
     command::Position,
+    expiry::{ExpiriesStatus, Unindexed},
     global_index::{Feed, FeedStatus},
     stream::ShardRecords,
     throttle::Throttled,
@@ -45,6 +46,12 @@ pub enum Reply {
     /// Where the record stands, or would.
     Place(SequenceNumber),
     ShardRecords(Box<ShardRecords>),
+    /// So many items had expired and are deleted.
+    Expired {
+        items: u64,
+    },
+    Unindexed(Box<Unindexed>),
+    Expiries(ExpiriesStatus),
 }
 
 /// Sizes are DynamoDB's (`stator_item::size`), 0 where there is no item.

@@ -4,12 +4,14 @@
 //! the same. Bounds: remembered ids by count, bytes and age ([`mark_due`](PartitionState::mark_due)), consumers by
 //! [`CONSUMERS_MAX`], transactions as [`transaction`](crate::transaction) says, all else by the table's description.
 
+mod expiries;
 mod feeds;
 mod remembered;
 mod streams;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use expiries::Expiries;
 pub(crate) use remembered::RememberedId;
 pub use remembered::{REMEMBERED_AGE_MS_MAX, REMEMBERED_BYTES_MAX, REMEMBERED_COUNT_MAX, RememberedIds};
 pub use streams::{STREAM_BYTES_MAX, shard_tail};
@@ -73,6 +75,8 @@ pub struct PartitionState {
     pub(crate) transactions: Transactions,
     /// The streams that have shards here.
     pub(crate) streams: Arc<BTreeMap<StreamLabel, Lineage>>,
+    /// Items lie here in the order of their expiry.
+    pub(crate) expiries: Option<Arc<Expiries>>,
 }
 
 /// What answering reads needs of a state; cheap to take, so that the state is not held while rows are read.
@@ -84,6 +88,8 @@ pub struct ReadState {
     pub(crate) counts: Vec<IndexCount>,
     pub(crate) feeds: Arc<BTreeMap<TableId, IndexFeed>>,
     pub(crate) streams: Arc<BTreeMap<StreamLabel, Lineage>>,
+    /// Items lie here in the order of their expiry.
+    pub(crate) expiries: Option<Arc<Expiries>>,
     /// Intents on the items that the command asks for, by row key. Only for strong reads of single items.
     pub(crate) intents: BTreeMap<Vec<u8>, Arc<Intent>>,
     /// The decision that the command asks for.
@@ -118,6 +124,7 @@ impl PartitionState {
             log_size: LogSize::default(),
             transactions: Transactions::default(),
             streams: Arc::default(),
+            expiries: None,
         }
     }
 
@@ -222,7 +229,7 @@ impl PartitionState {
     /// The ranges of the family `Items` that hold the partition's rows.
     pub fn items_bounds(&self) -> Vec<Bounds> {
         let local: Vec<IndexNumber> = self.local_indexes().iter().map(|index| index.number).collect();
-        items_bounds(self.progress.table, self.progress.tokens, &local)
+        items_bounds(self.progress.table, self.progress.tokens, &local, self.expiries.is_some())
     }
 
     /// What reads need, as of now. Take it together with the view of the rows, between two applies.
@@ -234,6 +241,7 @@ impl PartitionState {
             counts: self.counts(),
             feeds: self.feeds.clone(),
             streams: self.streams.clone(),
+            expiries: self.expiries.clone(),
             intents: BTreeMap::new(),
             decision: None,
         }
@@ -311,6 +319,7 @@ struct Loading {
     log_size: LogSize,
     transactions: Transactions,
     streams: BTreeMap<StreamLabel, Lineage>,
+    expiries: Option<Arc<Expiries>>,
 }
 
 impl Loading {
@@ -338,6 +347,7 @@ impl Loading {
             StateKey::Stream { label } => {
                 self.streams.insert(label, decoded(value)?);
             }
+            StateKey::Expiries => self.expiries = Some(Arc::new(decoded(value)?)),
             StateKey::Transactions(row) => self.transactions.load_row(row, value)?,
         }
         Ok(())
@@ -362,6 +372,7 @@ impl Loading {
                 log_size: self.log_size,
                 transactions: self.transactions,
                 streams: Arc::new(self.streams),
+                expiries: self.expiries,
             })),
         }
     }

@@ -19,6 +19,9 @@ pub struct Metrics {
     pub(crate) index_delivery_seconds: Histogram,
     pub(crate) transactions_recovered: Counter,
     pub(crate) stream_fullest_bytes: Gauge,
+    pub(crate) items_expired: Counter,
+    pub(crate) expired_items_waiting: Gauge,
+    pub(crate) expiry_lag_seconds: Gauge,
 }
 
 impl Metrics {
@@ -37,6 +40,9 @@ impl Metrics {
             index_delivery_seconds: Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]),
             transactions_recovered: Counter::default(),
             stream_fullest_bytes: Gauge::default(),
+            items_expired: Counter::default(),
+            expired_items_waiting: Gauge::default(),
+            expiry_lag_seconds: Gauge::default(),
         };
         let registry = registry.sub_registry_with_prefix("stator_cluster");
         registry.register("commands_forwarded", "Commands sent on to another node", metrics.forwarded.clone());
@@ -83,6 +89,21 @@ impl Metrics {
             "stream_fullest_bytes",
             "Records kept for streams by the partition led here that keeps most; at 16 GiB its writes are throttled",
             metrics.stream_fullest_bytes.clone(),
+        );
+        registry.register(
+            "items_expired",
+            "Items deleted as their time to live was over",
+            metrics.items_expired.clone(),
+        );
+        registry.register(
+            "expired_items_waiting",
+            "Items in partitions led here that have expired and are not deleted yet; 10,000 are counted of each partition",
+            metrics.expired_items_waiting.clone(),
+        );
+        registry.register(
+            "expiry_lag_seconds",
+            "Time since the expiry of the item, in partitions led here, that has waited for its deletion for longest; 0 if none does",
+            metrics.expiry_lag_seconds.clone(),
         );
         metrics
     }

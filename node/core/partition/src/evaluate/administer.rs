@@ -66,7 +66,11 @@ fn change(command: &Command, reading: &mut Reading<'_>) -> Result<Option<StateCh
         | Command::TransactGet(_)
         | Command::ShowShards { .. }
         | Command::FindRecord { .. }
-        | Command::ReadShard(_) => Err(Refusal::Invalid("a read is not evaluated".to_owned())),
+        | Command::ReadShard(_)
+        | Command::Expire(_)
+        | Command::ReadUnindexed
+        | Command::IndexExpiries(_)
+        | Command::ShowExpiries => Err(Refusal::Invalid("a read is not evaluated".to_owned())),
     }
 }
 

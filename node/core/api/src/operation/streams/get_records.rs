@@ -7,7 +7,7 @@ use crate::reader::{self, Member, Names, Shape, Structure};
 use crate::render::{self, List, Object};
 use sha2::{Digest, Sha256};
 use stator_catalog::StreamDescription;
-use stator_changelog::ChangeKind;
+use stator_changelog::{ChangeKind, ChangedBy};
 use stator_partition::{Command, ReadShard, Refusal, ShardRecords, StreamRecord, stream::RECORDS_MAX};
 
 /// A header of our own: so many milliseconds GetRecords may wait for a first record.
@@ -118,6 +118,12 @@ fn render_record(
     render::integer(record.size_bytes, change.member("SizeBytes"));
     render::string(view_name(stream.view), change.member("StreamViewType"));
     change.end();
+    if record.by == ChangedBy::TimeToLive {
+        let mut identity = Object::begin(shown.member("userIdentity"));
+        render::string("dynamodb.amazonaws.com", identity.member("PrincipalId"));
+        render::string("Service", identity.member("Type"));
+        identity.end();
+    }
     shown.end();
     Ok(())
 }
