@@ -1,10 +1,9 @@
 // OneTable: several models in one table that it makes itself, unique attributes, queries over indexes, batches, transactions.
-// Left out: `TimeToLiveSpecification` of createTable, as it calls UpdateTimeToLive. An attribute with `ttl: true` is used.
 'use strict'
 
 const assert = require('node:assert/strict')
 const { before, test } = require('node:test')
-const { DynamoDBClient } = require('@aws-sdk/client-dynamodb')
+const { DescribeTimeToLiveCommand, DynamoDBClient } = require('@aws-sdk/client-dynamodb')
 const { Table } = require('dynamodb-onetable')
 const { eventually, tableName } = require('./stator')
 
@@ -50,7 +49,7 @@ const User = table.getModel('User')
 const consistent = { consistent: true }
 
 before(async () => {
-  await table.createTable({ wait: 20 })
+  await table.createTable({ wait: 20, TimeToLiveSpecification: { AttributeName: 'expires', Enabled: true } })
   assert.ok(await table.exists())
 })
 
@@ -135,4 +134,10 @@ test('schemas are kept in the table, which is deleted at last', async () => {
   assert.equal(kept.version, '0.0.1')
   await table.deleteTable('DeleteTableForever')
   await eventually(() => table.exists(), (exists) => !exists)
+})
+
+test('items expire by the attribute of the schema', async () => {
+  const described = () => new DynamoDBClient({}).send(new DescribeTimeToLiveCommand({ TableName: table.name }))
+  const { TimeToLiveDescription } = await eventually(described, (told) => told.TimeToLiveDescription.TimeToLiveStatus === 'ENABLED')
+  assert.equal(TimeToLiveDescription.AttributeName, 'expires')
 })

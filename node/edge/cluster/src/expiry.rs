@@ -4,7 +4,12 @@
 //! partition in which nothing is due costs nothing and may sleep. Bounds: partitions worked on at once, items of a command, and
 //! of a pass over one partition. A pass pauses between its commands, so that clients have the larger part of the partition.
 
-use crate::{age::Age, host::Hosted, router::Router};
+use crate::{
+    age::{Age, agreed_ms},
+    heartbeat::Heartbeats,
+    host::Hosted,
+    router::Router,
+};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use stator_item::PartitionId;
@@ -28,6 +33,7 @@ const LAG_S_HURRY: u64 = 4;
 
 pub(crate) struct Expiry {
     router: Arc<Router>,
+    heartbeats: Arc<Heartbeats>,
     age: Age,
     sweeping: Mutex<BTreeSet<PartitionId>>,
     filling: Mutex<BTreeSet<PartitionId>>,
@@ -38,10 +44,11 @@ pub(crate) struct Expiry {
 }
 
 impl Expiry {
-    pub fn new(router: Arc<Router>) -> Expiry {
+    pub fn new(router: Arc<Router>, heartbeats: Arc<Heartbeats>) -> Expiry {
         let age = Age::new(router.host.parts.environment.clock.clone());
         Expiry {
             router,
+            heartbeats,
             age,
             sweeping: Mutex::default(),
             filling: Mutex::default(),
@@ -62,7 +69,7 @@ impl Expiry {
 
     /// Begins with the partition behind the one that was begun with last, so that each has its turn.
     fn look(self: &Arc<Expiry>, last: Option<PartitionId>) -> Option<PartitionId> {
-        let window = self.window();
+        let Some(window) = self.window() else { return last };
         let mut led: Vec<(PartitionId, Arc<Hosted>)> = {
             let replicas = self.router.host.replicas.read();
             let led = replicas.iter().filter(|(_, hosted)| hosted.replica.leadership().leads);
@@ -85,8 +92,12 @@ impl Expiry {
         begun
     }
 
-    fn window(&self) -> Window {
-        Window::at(self.age.now_ms())
+    /// What is due by the clocks of this node and of others; `None`: too few are known.
+    fn window(&self) -> Option<Window> {
+        let nodes_count = self.router.client.copy.catalog().joined_nodes().count();
+        let mut clocks = self.heartbeats.clocks();
+        clocks.push(self.age.now_ms());
+        agreed_ms(clocks, nodes_count).map(Window::at)
     }
 
     fn tell(&self, now_s: u64) {
@@ -122,7 +133,7 @@ impl Expiry {
 
     /// One pass. `true`: another one may find more.
     async fn sweep(&self, partition: PartitionId, hosted: &Hosted) -> Result<bool, Refusal> {
-        let window = self.window();
+        let Some(window) = self.window() else { return Ok(false) };
         let Some(due) = hosted.replica.due(window, PASS_ITEMS_MAX) else { return Ok(false) };
         let oldest_s = due.soonest_s.filter(|_| due.count > 0);
         match oldest_s {

@@ -157,7 +157,7 @@ impl Node {
         let indexer = Arc::new(Indexer { router: self.router.clone(), metrics: self.router.metrics.clone() });
         self.spawn("indexes", Box::pin(indexer.run()));
         self.spawn("streams", Box::pin(Arc::new(Streams { router: self.router.clone() }).run()));
-        self.spawn("expiry", Box::pin(Arc::new(Expiry::new(self.router.clone())).run()));
+        self.spawn("expiry", Box::pin(Arc::new(Expiry::new(self.router.clone(), self.heartbeats.clone())).run()));
         self.spawn("lending", Box::pin(Arc::new(Lending { router: self.router.clone() }).run()));
         self.spawn("transactions", Box::pin(Arc::new(Recovery::new(self.router.clone())).run()));
         let scaling = AutoScaling::new(self.router.clone(), self.heartbeats.clone(), self.placement.clone());
