@@ -285,18 +285,21 @@ def test_what_was_deleted_and_what_waits_is_measured(free, nodes):
     wait_until(lambda: metrics(nodes, "stator_cluster_expiry_lag_seconds") == 0, what="no lag")
 
 
-def test_items_that_expire_while_nothing_runs_leave_at_the_next_start(tmp_path):
-    nodes = clusters.start(clusters.one_node(tmp_path))
+@pytest.mark.parametrize("count", [1, 3])
+def test_items_that_expire_while_nothing_runs_leave_at_the_next_start(tmp_path, count):
+    nodes = clusters.start(clusters.started_nodes(tmp_path, count))
     try:
         client = nodes.client()
         table = expiring(client)
         put(client, table, "due", expires=number(now() + 3))
         put(client, table, "later", expires=number(now() + HOUR_S))
-        node = nodes.nodes[0]
-        node.kill()
+        for node in nodes.nodes:
+            node.kill()
         time.sleep(4)
-        node.start()
-        node.wait_ready()
+        for node in nodes.nodes:
+            node.start()
+        for node in nodes.nodes:
+            node.wait_ready()
         # Nobody asks for the table, whose group begins asleep.
         wait_until(
             lambda: metrics(nodes, "stator_cluster_items_expired_total") == 1,
