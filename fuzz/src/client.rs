@@ -123,7 +123,7 @@ fn check_item(item: &Item) {
 
     let row = encode_row(&RowHeader::default(), item);
     assert!(decode_row(&row).is_ok_and(|(_, stored)| stored == *item), "an item changes in its row");
-    let (_, encoded) = split_row(&row).expect("it was written just now");
+    let encoded = split_row(&row).expect("it was written just now").encoded_item;
     assert_eq!(item_size_encoded(encoded), Ok(item_size(item)), "an item's row has another size");
     let mut from_row = Vec::new();
     write_row_item_json(encoded, &mut from_row).expect("it was written just now");

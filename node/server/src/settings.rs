@@ -146,6 +146,9 @@ pub struct StartSettings {
     /// Memory that the node may use [default: half of the machine's]
     #[arg(long, env = "STATOR_MEMORY", value_name = "SIZE", help_heading = "Data")]
     pub memory: Option<Size>,
+    /// Threads that serve; one is enough where several nodes share few cores [default: as many as cores, at least 2]
+    #[arg(long, env = "STATOR_THREADS", value_name = "COUNT", help_heading = "Data", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
     /// When a write is acknowledged: on the disks of a quorum, or in the memory of their operating systems, which loses
     /// acknowledged writes when machines crash together
     #[arg(long, env = "STATOR_DURABILITY", default_value = "strict", help_heading = "Data")]

@@ -63,13 +63,13 @@ pub fn parse_any(target: &str, body: &[u8]) -> Result<Vec<Command>, ApiError> {
             }
             Transaction::Writes(writes, request) => {
                 let writes = writes.into_iter().map(|write| write.write).collect();
-                Command::TransactOne(Box::new(TransactOne { writes, request }))
+                Command::TransactOne(Box::new(TransactOne { writes, request, elsewhere: None }))
             }
         }]),
         Operation::TransactWriteItems => {
             let (writes, request) = TransactWriteItems::parse(body)?.writes(&tables)?;
             let writes = writes.into_iter().map(|write| write.write).collect();
-            Ok(vec![Command::TransactOne(Box::new(TransactOne { writes, request }))])
+            Ok(vec![Command::TransactOne(Box::new(TransactOne { writes, request, elsewhere: None }))])
         }
         Operation::TransactGetItems => {
             let gets = TransactGetItems::parse(body)?.gets(&tables)?;

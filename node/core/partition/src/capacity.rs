@@ -130,7 +130,7 @@ impl Cost {
         let read = |bytes: u64| if is_strong { Units::of_strong_read(bytes) } else { Units::of_eventual_read(bytes) };
         let mut cost = match outcome {
             Ok(Reply::Written(written)) => Cost::of_writes(std::slice::from_ref(written)),
-            Ok(Reply::Transacted(written)) => Cost::of_writes(written),
+            Ok(Reply::Transacted(transacted)) => Cost::of_writes(&transacted.written),
             Ok(Reply::Prepared(prepared)) => Cost::of_writes(&prepared.written),
             Ok(Reply::Got(got)) => Cost::of_own(read(got.read_bytes)),
             Ok(Reply::Intended(met)) => Cost::of_own(read(met.old.read_bytes.max(met.new.read_bytes))),
@@ -182,8 +182,12 @@ fn of_page(page: &PageReply, read: impl Fn(u64) -> Units) -> Units {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{command::WriteOptions, reply::Got, transaction::TransactOne};
-    use stator_item::{IndexNumber, Key, KeyPart};
+    use crate::{
+        command::WriteOptions,
+        reply::Got,
+        transaction::{TransactOne, TransactedOne},
+    };
+    use stator_item::{IndexNumber, Key, KeyPart, Timestamp};
 
     #[test]
     fn reads_round_up_to_4_kb() {
@@ -217,8 +221,9 @@ mod tests {
         let indexes = BTreeMap::from([(TableId(7), Units::whole(3)), (TableId(8), Units::whole(1))]);
         let cost = Cost::of(&delete(), &Ok(Reply::Written(written.clone())), true);
         assert_eq!(cost, Cost { own: Units::whole(6), indexes });
-        let one = Command::TransactOne(Box::new(TransactOne { writes: Vec::new(), request: None }));
-        let cost = Cost::of(&one, &Ok(Reply::Transacted(vec![written])), true);
+        let one = Command::TransactOne(Box::new(TransactOne { writes: Vec::new(), request: None, elsewhere: None }));
+        let transacted = TransactedOne { timestamp: Timestamp::MIN, written: vec![written] };
+        let cost = Cost::of(&one, &Ok(Reply::Transacted(transacted)), true);
         assert_eq!((cost.own, cost.indexes[&TableId(7)]), (Units::whole(12), Units::whole(6)));
     }
 

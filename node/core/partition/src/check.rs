@@ -137,7 +137,7 @@ fn check_item(
         };
         counted.add(index.number, entry_bytes);
         collection_bytes += entry_bytes;
-        if rows.get(&entry_key)?.as_deref().and_then(without_header) != Some(&entry[..]) {
+        if rows.get(&entry_key)?.as_deref().and_then(without_header) != Some((entry_bytes as usize, &entry[..])) {
             checked.find(|| format!("item at {}: its entry in the index {} is not its own", hex(row_key), index.name));
         }
     }
@@ -164,8 +164,10 @@ fn check_expiry(
     checked: &mut Checked,
 ) -> Result<(), ReadError> {
     let Some(expiries) = &state.expiries else { return Ok(()) };
-    let Ok((_, encoded)) = row::split_row(stored) else { return Ok(()) };
-    let Some(due) = expiry::row_of(&expiries.attribute, state.tokens().first, row_key, encoded)? else { return Ok(()) };
+    let Ok(row::Row { encoded_item, .. }) = row::split_row(stored) else { return Ok(()) };
+    let Some(due) = expiry::row_of(&expiries.attribute, state.tokens().first, row_key, encoded_item)? else {
+        return Ok(());
+    };
     let is_indexed = match &expiries.backfill {
         Backfill::Done => true,
         Backfill::UpTo(last) => row_key <= &last[..],
@@ -196,8 +198,8 @@ fn read_item(row_key: &[u8], stored: &[u8], table: &TableDescription) -> Result<
 }
 
 /// An entry is compared without its header: that of an entry that stayed the same is older than its item's.
-fn without_header(stored: &[u8]) -> Option<&[u8]> {
-    row::split_row(stored).ok().map(|(_, item)| item)
+fn without_header(stored: &[u8]) -> Option<(usize, &[u8])> {
+    row::split_row(stored).ok().map(|row| (row.item_bytes, row.encoded_item))
 }
 
 fn end_collection(counted: &mut Counted, rows: &dyn ReadRows, checked: &mut Checked) -> Result<(), ReadError> {

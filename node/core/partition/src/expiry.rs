@@ -198,7 +198,7 @@ pub(crate) fn read_unindexed(state: &ReadState, rows: &dyn ReadRows) -> Result<R
     let mut page = Unindexed { attribute, row_keys: Vec::new(), backfill: Backfill::Done };
     let (mut key_bytes, mut bytes, mut failed) = (0, 0, None);
     rows.scan(FamilyKind::Items, &bounds, Direction::Forward, &mut |item, stored| {
-        let second = row::split_row(stored).and_then(|(_, encoded)| second_of(&page.attribute, encoded));
+        let second = row::split_row(stored).and_then(|row| second_of(&page.attribute, row.encoded_item));
         match second {
             Ok(None) => {}
             Ok(Some(_)) => {

@@ -19,7 +19,7 @@ use crate::{
 use bytes::Bytes;
 use stator_catalog::TableDescription;
 use stator_expression::Projection;
-use stator_item::{row, size};
+use stator_item::row;
 use std::sync::Arc;
 
 pub(crate) use changes::read as changes_after;
@@ -114,19 +114,21 @@ impl ReadState {
 
 fn get(get: &Get, table: &TableDescription, rows: &dyn ReadRow) -> Result<Got, ReadError> {
     match rows.get(&item_row_key(table, &get.key))? {
-        Some(stored) => Ok(got_item(get, stored.slice_ref(row::split_row(&stored)?.1))?),
+        Some(stored) => {
+            let row = row::split_row(&stored)?;
+            Ok(got_item(get, stored.slice_ref(row.encoded_item), row.item_bytes)?)
+        }
         None => Ok(Got::default()),
     }
 }
 
 /// An item, as the command wants it.
-fn got_item(get: &Get, encoded: Bytes) -> Result<Got, ReadError> {
-    let read_bytes = size::item_size_encoded(&encoded)? as u64;
+fn got_item(get: &Get, encoded: Bytes, item_bytes: usize) -> Result<Got, ReadError> {
     let item = match &get.projection {
         None => encoded,
         Some(projection) => projected(projection, &encoded)?,
     };
-    Ok(Got { item: Some(item), read_bytes })
+    Ok(Got { item: Some(item), read_bytes: item_bytes as u64 })
 }
 
 fn projected(projection: &Projection, encoded: &[u8]) -> Result<Bytes, ReadError> {

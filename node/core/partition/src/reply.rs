@@ -6,7 +6,7 @@ use crate::{
     global_index::{Feed, FeedStatus},
     stream::ShardRecords,
     throttle::Throttled,
-    transaction::{Cancelled, Decision, Finished, Intended, Prepared, Repeated, TransactGot},
+    transaction::{Cancelled, Decision, Finished, Intended, Prepared, Repeated, TransactGot, TransactedOne},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,8 @@ pub enum Reply {
     },
     Feed(Box<Feed>),
     Feeds(Vec<FeedStatus>),
-    /// A `TransactOne`: for each write, in order.
-    Transacted(Vec<Written>),
+    /// A `TransactOne`.
+    Transacted(TransactedOne),
     /// A request whose token committed before.
     Repeated(Repeated),
     Prepared(Prepared),

@@ -1,8 +1,8 @@
 //! Transactions as a partition sees them: intents on its items, decisions kept beside the first item, request tokens.
 //!
-//! A transaction prepares: every partition evaluates its writes and leaves an intent on each item. When all have prepared, the
-//! decision is written once, beside the first item; then each partition finishes: its intents become rows, or nothing. All
-//! that is kept here changes only by [`apply`](crate::apply::apply()).
+//! A transaction prepares: every partition but that of the first item evaluates its writes and leaves an intent on each item. When
+//! all have prepared, the decision is written once, beside the first item and together with what is written there; then the others
+//! finish: their intents become rows, or nothing. All that is kept here changes only by [`apply`](crate::apply::apply()).
 //!
 //! Source: Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works".
 
@@ -11,8 +11,9 @@ mod in_flight;
 mod state;
 
 pub use commands::{
-    CancellationReason, Cancelled, Check, Decide, Finish, Finished, Intended, ItemVersion, PlacedGet, PlacedWrite,
-    Prepare, Prepared, Repeated, TransactGet, TransactGot, TransactOne, TransactionWrite, Verdict,
+    CancellationReason, Cancelled, Check, Decide, Elsewhere, Finish, Finished, Intended, ItemVersion, PlacedGet,
+    PlacedWrite, Prepare, Prepared, Repeated, TransactGet, TransactGot, TransactOne, TransactedOne, TransactionWrite,
+    Verdict,
 };
 pub(crate) use in_flight::TransactionsInFlight;
 pub use state::Unfinished;
@@ -100,7 +101,7 @@ pub struct Intent {
     pub home: Place,
     pub key: Key,
     pub change: IntendedChange,
-    /// In the partition of the transaction's home: the request that it came with.
+    /// The request that it came with.
     pub request: Option<RequestToken>,
 }
 
@@ -121,7 +122,7 @@ const INTENT_HEADER_BYTES: usize = 128;
 pub struct Committed {
     /// Above the timestamps of all prepares: the version of everything that the transaction wrote.
     pub timestamp: Timestamp,
-    /// The places of all items, each once.
+    /// The places of all items that have intents, each once.
     pub participants: Vec<Place>,
 }
 

@@ -59,7 +59,8 @@ impl Heartbeats {
         let now = self.client.environment.clock.elapsed();
         let shown = |(wall_ms, at): (u64, Duration)| {
             let since = now.saturating_sub(at);
-            (since < CLOCK_KNOWN_FOR).then(|| wall_ms.saturating_add(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+            (since < CLOCK_KNOWN_FOR)
+                .then(|| wall_ms.saturating_add(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
         };
         self.seen.lock().values().filter_map(|seen| seen.clock.and_then(shown)).collect()
     }

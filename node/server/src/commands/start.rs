@@ -15,8 +15,9 @@ use std::{fs, path::PathBuf, thread};
 
 pub fn run(settings: StartSettings) -> Result<(), ServerError> {
     logging::start(&settings.logs, "info,openraft=error")?;
+    let cores = || thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+    let threads = settings.threads.map_or_else(cores, usize::from);
     let blueprint = blueprint(settings)?;
-    let threads = thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
     serving_runtime(threads)?.block_on(assembly::run(blueprint, greet))
 }
 

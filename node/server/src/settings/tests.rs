@@ -77,6 +77,7 @@ fn wrong_values_are_refused() {
         "stator start --data d --region US",
         "stator start --data d --account-id 12",
         "stator start --data d --partitions 1025",
+        "stator start --data d --threads 0",
         "stator start --data d --durability none",
         "stator start --data d --throttling perhaps",
         "stator start --data d --ttl-changes daily",

@@ -32,9 +32,11 @@ proptest! {
     #[test]
     fn rows_round_trip(item in arbitrary::item(), absent in arbitrary::text()) {
         let row = encode_row(&HEADER, &item);
-        prop_assert_eq!(encode_row_of(&HEADER, &item_encoding(&item)), row.clone());
+        prop_assert_eq!(encode_row_of(&HEADER, item_size(&item), &item_encoding(&item)), row.clone());
         prop_assert_eq!(decode_row(&row), Ok((HEADER, item.clone())));
-        prop_assert_eq!(decode_header(&row), Ok(HEADER));
+        let item_bytes = item_size(&item);
+        let split = Row { header: HEADER, item_bytes, encoded_item: &row[ROW_HEADER_BYTES..] };
+        prop_assert_eq!(split_row(&row), Ok(split));
         for (name, value) in &item {
             prop_assert_eq!(get_attribute(&row, name), Ok(Some(value.clone())));
         }
@@ -77,6 +79,15 @@ fn an_unknown_version_is_named() {
     row[0] = 9;
     assert_eq!(decode_row(&row), Err(RowError::UnknownVersion(9)));
     assert_eq!(get_attribute(&row, "a"), Err(RowError::UnknownVersion(9)));
+}
+
+#[test]
+fn a_row_that_tells_another_size_is_damaged() {
+    let item = Item::from([("a".to_owned(), Value::Null)]);
+    let mut row = encode_row(&HEADER, &item);
+    assert_eq!(decode_row(&row), Ok((HEADER, item)));
+    row[ROW_HEADER_BYTES - 1] += 1;
+    assert_eq!(decode_row(&row), Err(RowError::Damaged("it tells another size than its item has")));
 }
 
 #[test]
@@ -127,7 +138,7 @@ fn rows_stay_what_they_are() {
         ("l".to_owned(), Value::List(vec![Value::Null, Value::String("é".to_owned())])),
         ("s".to_owned(), Value::NumberSet([crate::Number::from_i64(-7)].into())),
     ]);
-    let header = [1, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 3, 0, 0, 0, 4, 5];
+    let header = [2, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 3, 0, 0, 0, 4, 5, 0, 0, 0, 15];
     let attributes = [3, 1, b'b', 2, 1, b'l', 6, 6, 2, 0, 3, 2, 0xc3, 0xa9, 1, b's', 9, 4, 1, 0x81, 0, 7];
     assert_eq!(encode_row(&HEADER, &item), [&header[..], &attributes[..]].concat());
 }

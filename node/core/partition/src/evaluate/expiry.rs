@@ -123,7 +123,7 @@ pub(super) fn index(turn: &Turn<'_>, reading: &mut Reading<'_>, page: &IndexExpi
     for row_key in &page.row_keys {
         let is_here = key::row_key_token(row_key).is_ok_and(|(of, token)| of == table.id && tokens.contains(token));
         let Some(stored) = (if is_here { reading.row(row_key)? } else { None }) else { continue };
-        let (_, encoded) = row::split_row(&stored)?;
+        let encoded = row::split_row(&stored)?.encoded_item;
         effects.rows.extend(expiry::row_of(&page.attribute, tokens.first, row_key, encoded)?);
     }
     let (attribute, backfill) = (page.attribute.clone(), page.backfill.clone());

@@ -14,8 +14,9 @@ pub(super) struct Image {
 impl Image {
     /// The item of a stored row, and the row's header.
     pub fn of_row(stored: &Bytes) -> Result<(RowHeader, Image), ReadError> {
-        let (header, encoded) = row::split_row(stored)?;
-        Ok((header, Image::of_encoded(stored.slice_ref(encoded))?))
+        let row = row::split_row(stored)?;
+        let encoded = stored.slice_ref(row.encoded_item);
+        Ok((row.header, Image { encoded, size: row.item_bytes, tree: OnceCell::new() }))
     }
 
     pub fn of_encoded(encoded: Bytes) -> Result<Image, ReadError> {

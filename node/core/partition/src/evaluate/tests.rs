@@ -90,7 +90,7 @@ fn entries(leader: &Leader, index: u16) -> Vec<String> {
     let (start, end) = key::token_bounds(TABLE, IndexNumber(index), stator_item::Token::MIN, stator_item::Token::MAX);
     let rows = leader.replica.store.family(FamilyKind::Items);
     let inside = rows.filter(|(key, _)| **key >= start && end.as_ref().is_none_or(|end| *key < end));
-    inside.map(|(_, stored)| show_item(row::split_row(stored).expect("a row is stored").1)).collect()
+    inside.map(|(_, stored)| show_item(row::split_row(stored).expect("a row is stored").encoded_item)).collect()
 }
 
 #[test]

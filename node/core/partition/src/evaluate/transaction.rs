@@ -15,9 +15,9 @@ use crate::{
     reply::{Refusal, Reply, Written},
     rows::ReadError,
     transaction::{
-        CancellationReason, Cancelled, Committed, Decide, Decision, Finish, Finished, IntendedChange, Intent, Prepare,
-        Prepared, REQUEST_AGE_MS_MAX, RememberedRequest, Repeated, RequestToken, TRANSACTION_BYTES_MAX, TransactOne,
-        TransactionChange, TransactionId, TransactionWrite, Verdict,
+        CancellationReason, Cancelled, Committed, Decide, Decision, Elsewhere, Finish, Finished, IntendedChange,
+        Intent, Prepare, Prepared, REQUEST_AGE_MS_MAX, RememberedRequest, Repeated, RequestToken,
+        TRANSACTION_BYTES_MAX, TransactOne, TransactedOne, TransactionChange, TransactionId, TransactionWrite, Verdict,
     },
 };
 use bytes::Bytes;
@@ -45,7 +45,7 @@ struct Batch<'c, 't> {
     bytes: u64,
 }
 
-/// A whole transaction.
+/// Writes of one partition, in one entry.
 pub(super) fn one(turn: &Turn<'_>, reading: &mut Reading<'_>, one: &TransactOne) -> Result<Outcome, ReadError> {
     ended(turn, transact(turn, reading, one))
 }
@@ -67,18 +67,46 @@ fn transact(turn: &Turn<'_>, reading: &mut Reading<'_>, one: &TransactOne) -> Re
     if let Some(repeated) = repeated(turn, reading, one.request.as_ref())? {
         return Ok((None, turn.timestamp, Ok(Reply::Repeated(repeated))));
     }
-    let batch = judge_all(reading, &one.writes, one.request.as_ref())?;
-    let version = batch.version(turn);
+    if let Some(elsewhere) = &one.elsewhere
+        && let Some(decision) = decided(reading, elsewhere.transaction)?
+    {
+        return Ok((None, turn.timestamp, Ok(Reply::Decided(decision))));
+    }
+    let bytes_elsewhere = one.elsewhere.as_ref().map_or(0, |elsewhere| elsewhere.bytes);
+    let batch = judge_all(reading, &one.writes, (one.request.as_ref(), bytes_elsewhere))?;
+    let above = |elsewhere: &Elsewhere| elsewhere.prepared.next(turn.now.wall_ms, turn.now.node);
+    let version = batch.version(turn).max(one.elsewhere.as_ref().map_or(Timestamp::MIN, above));
     let (items, written) = batch.settle(reading, version)?;
     let mut effects = Effects { items, ..Effects::default() };
     if effects.bytes() > ONE_ENTRY_BYTES_MAX {
         return Err(Refusal::TooLargeForOne.into());
     }
     if let Some(request) = &one.request {
-        effects.transaction.push(turn.remember_request(request, None));
+        let transaction = one.elsewhere.as_ref().map(|elsewhere| elsewhere.transaction);
+        effects.transaction.push(turn.remember_request(request, transaction));
+    }
+    if let Some(Elsewhere { transaction, participants, .. }) = &one.elsewhere {
+        let committed = Committed { timestamp: version, participants: participants.clone() };
+        let decision = Decision::Committed(committed);
+        effects.transaction.push(TransactionChange::Decide { transaction: *transaction, decision });
     }
     let has_effects = !(effects.items.is_empty() && effects.transaction.is_empty());
-    Ok((has_effects.then_some(effects), version, Ok(Reply::Transacted(written))))
+    let transacted = TransactedOne { timestamp: version, written };
+    Ok((has_effects.then_some(effects), version, Ok(Reply::Transacted(transacted))))
+}
+
+/// The decision that stands. An error: nobody can commit the transaction any more.
+fn decided(reading: &mut Reading<'_>, transaction: TransactionId) -> Result<Option<Decision>, Refusal> {
+    let stands = reading.decision(transaction).filter(|_| !stator_mutants::is(Mutant::DecideTwice));
+    if stands.is_none() && is_too_late(reading, transaction) {
+        return Err(Refusal::TooOld);
+    }
+    Ok(stands)
+}
+
+/// Nothing can be committed any more: no record is needed of what is so for ever.
+fn is_too_late(reading: &mut Reading<'_>, transaction: TransactionId) -> bool {
+    reading.is_closed() || transaction.birth.wall_ms < reading.mark_ms()
 }
 
 fn intend(turn: &Turn<'_>, reading: &mut Reading<'_>, prepare: &Prepare) -> Result<Outcome, Stop> {
@@ -88,7 +116,7 @@ fn intend(turn: &Turn<'_>, reading: &mut Reading<'_>, prepare: &Prepare) -> Resu
     if reading.state().transactions.is_full() {
         return Err(Refusal::Overloaded.into());
     }
-    let batch = judge_all(reading, &prepare.writes, prepare.request.as_ref())?;
+    let batch = judge_all(reading, &prepare.writes, (prepare.request.as_ref(), 0))?;
     let timestamp = batch.version(turn);
     // Their rows are made when it is finished. Here they show what it costs, and whether item collections have room.
     let (_, written) = batch.settle(reading, timestamp)?;
@@ -134,13 +162,13 @@ fn repeated(
     Ok(Some(Repeated { unfinished }))
 }
 
-/// Looks at all items. All reasons against the transaction are told at once.
+/// Looks at all items. All reasons against the transaction are told at once. `bytes`: what it has elsewhere.
 fn judge_all<'c, 't>(
     reading: &mut Reading<'t>,
     writes: &'c [TransactionWrite],
-    request: Option<&RequestToken>,
+    (request, bytes): (Option<&RequestToken>, u64),
 ) -> Result<Batch<'c, 't>, Stop> {
-    let mut batch = Batch { judged: Vec::with_capacity(writes.len()), bytes: 0 };
+    let mut batch = Batch { judged: Vec::with_capacity(writes.len()), bytes };
     let mut reasons = Cancelled::with_capacity(writes.len());
     for write in writes {
         match write::judge(reading, Change::of(write)) {
@@ -221,8 +249,7 @@ pub(super) fn decide(turn: &Turn<'_>, reading: &mut Reading<'_>, decide: &Decide
     if let Some(decision) = stands {
         return (None, turn.timestamp, Ok(Reply::Decided(decision)));
     }
-    // Nothing can be committed any more: no record is needed of what is so for ever.
-    let is_too_late = reading.is_closed() || decide.transaction.birth.wall_ms < reading.mark_ms();
+    let is_too_late = is_too_late(reading, decide.transaction);
     let (decision, timestamp, request) = match &decide.verdict {
         Verdict::Abort if is_too_late || stator_mutants::is(Mutant::ForgetAborts) => {
             return (None, turn.timestamp, Ok(Reply::Decided(Decision::Aborted)));

@@ -175,8 +175,12 @@ fn check_condition(change: &Change<'_>, old: Option<&Image>) -> Result<(), Stop>
     Err(Refusal::ConditionFailed { old_item: shown }.into())
 }
 
-fn row_write(row_key: Vec<u8>, encoded_item: Option<&Bytes>, header: &RowHeader) -> RowWrite {
-    RowWrite { key: row_key.into(), value: encoded_item.map(|item| row::encode_row_of(header, item).into()) }
+fn put_row(row_key: Vec<u8>, header: &RowHeader, (size, encoded_item): (usize, &Bytes)) -> RowWrite {
+    RowWrite { key: row_key.into(), value: Some(row::encode_row_of(header, size, encoded_item).into()) }
+}
+
+fn delete_row(row_key: Vec<u8>) -> RowWrite {
+    RowWrite { key: row_key.into(), value: None }
 }
 
 /// The old entry's row is deleted unless the new one takes its place.
@@ -185,10 +189,10 @@ fn index_writes(change: &IndexChange, header: &RowHeader) -> Vec<RowWrite> {
     if let Some(old) = &change.old
         && change.new.as_ref().is_none_or(|new| new.row_key != old.row_key)
     {
-        writes.push(row_write(old.row_key.clone(), None, header));
+        writes.push(delete_row(old.row_key.clone()));
     }
     if let Some(new) = &change.new {
-        writes.push(row_write(new.row_key.clone(), Some(&new.encoded), header));
+        writes.push(put_row(new.row_key.clone(), header, (new.size, &new.encoded)));
     }
     writes
 }
@@ -202,7 +206,10 @@ impl Images {
         let header = RowHeader { written: version, origin: 0 };
         let (old, new) = (self.old.as_ref().map(Image::encoded), self.new.as_ref().map(Image::encoded));
         let expiries = expiry::row_writes(table, reading.state().tokens().first, &row_key, (old, new))?;
-        effects.rows.push(row_write(row_key, self.new.as_ref().map(|image| image.encoded()), &header));
+        effects.rows.push(match &self.new {
+            Some(new) => put_row(row_key, &header, (new.size(), new.encoded())),
+            None => delete_row(row_key),
+        });
         for index in &changed {
             effects.rows.extend(index_writes(index, &header));
         }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use stator_catalog::TokenRange;
 use stator_changelog::SequenceNumber;
-use stator_item::{IndexNumber, TableId, key, row, size};
+use stator_item::{IndexNumber, TableId, key, row};
 use stator_mutants::{Mutant, is};
 use std::collections::BTreeMap;
 
@@ -89,8 +89,7 @@ fn check(delivery: &Delivery, reading: &mut Reading<'_>) -> Result<(), Refusal> 
 /// How many entries and bytes come with these rows. What is there counts, not what the source thinks to be there.
 fn count(rows: &[&IndexRow], reading: &mut Reading<'_>) -> Result<CountChange, ReadError> {
     let entry_bytes = |row: &[u8]| -> Result<i64, ReadError> {
-        let (_, item) = row::split_row(row)?;
-        Ok(i64::try_from(size::item_size_encoded(item)?).expect("an item's size is small"))
+        Ok(i64::try_from(row::split_row(row)?.item_bytes).expect("an item's size is small"))
     };
     let mut count = CountChange { index: IndexNumber::ITEMS, ..CountChange::default() };
     let mut latest: BTreeMap<&Bytes, Option<&Bytes>> = BTreeMap::new();

@@ -123,14 +123,14 @@ pub(crate) fn row_of_item(
     sequence: SequenceNumber,
     stored: &[u8],
 ) -> Result<Option<IndexRow>, ReadError> {
-    let (header, encoded) = row::split_row(stored)?;
-    let encoded = Bytes::copy_from_slice(encoded);
+    let row = row::split_row(stored)?;
+    let encoded = Bytes::copy_from_slice(row.encoded_item);
     let entry = entry_of_image(table, index, Some(&encoded))?;
-    Ok(entry.map(|entry| put(sequence, &header, entry)))
+    Ok(entry.map(|entry| put(sequence, &row.header, entry)))
 }
 
 fn put(sequence: SequenceNumber, header: &RowHeader, entry: Entry) -> IndexRow {
-    let value = row::encode_row_of(header, &entry.encoded).into();
+    let value = row::encode_row_of(header, entry.size, &entry.encoded).into();
     IndexRow { sequence, key: entry.row_key.into(), value: Some(value) }
 }
 

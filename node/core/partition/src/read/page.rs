@@ -15,7 +15,7 @@ use crate::{
 };
 use bytes::Bytes;
 use stator_catalog::{GlobalIndex, KeyAttribute, LocalIndex, TableDescription};
-use stator_item::{IndexNumber, Key, KeyPart, KeyType, TableId, key, row, size};
+use stator_item::{IndexNumber, Key, KeyPart, KeyType, TableId, key, row};
 use stator_mutants::{Mutant, is};
 use std::ops::ControlFlow;
 
@@ -107,18 +107,18 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn take(&mut self, row_key: &[u8], stored: &[u8]) -> Result<ControlFlow<()>, ReadError> {
-        let (_, entry) = row::split_row(stored)?;
-        let entry_bytes = size::item_size_encoded(entry)? as u64;
+        let row = row::split_row(stored)?;
+        let (entry, entry_bytes) = (row.encoded_item, row.item_bytes as u64);
         self.reply.scanned_count += 1;
         self.reply.read_bytes += entry_bytes;
         self.full_bytes += entry_bytes;
         if self.page.fetch_items && self.source.local.is_some() {
             let fetched = self.fetch(row_key)?;
-            let (_, item) = row::split_row(&fetched)?;
-            let item_bytes = size::item_size_encoded(item)? as u64;
+            let item = row::split_row(&fetched)?;
+            let item_bytes = item.item_bytes as u64;
             self.reply.fetched_bytes.push(item_bytes);
             self.full_bytes += item_bytes;
-            self.answer(item)?;
+            self.answer(item.encoded_item)?;
         } else if self.reply.scanned_count > 1 || self.page.after.is_none() || !is(Mutant::SkipRowBetweenPages) {
             self.answer(entry)?;
         }

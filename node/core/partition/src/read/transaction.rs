@@ -10,7 +10,7 @@ use crate::{
     transaction::{Intended, IntendedChange, ItemVersion, TransactGet, TransactGot},
 };
 use stator_catalog::TableDescription;
-use stator_item::row;
+use stator_item::{row, size};
 use stator_mutants::Mutant;
 
 /// The decision that was asked for, as the state was taken for it.
@@ -36,7 +36,7 @@ pub(super) fn got(
     };
     let new = match &intent.change {
         IntendedChange::Keep => return Ok(Reply::Got(old)),
-        IntendedChange::Put(item) => got_item(get, item.clone())?,
+        IntendedChange::Put(item) => got_item(get, item.clone(), size::item_size_encoded(item)?)?,
         IntendedChange::Delete => Got::default(),
     };
     Ok(Reply::Intended(Box::new(Intended { transaction: intent.transaction, home: intent.home, old, new })))
@@ -59,12 +59,12 @@ pub(super) fn get(
             let version = ItemVersion::Missing { last_delete: state.progress.last_delete.0 };
             return Ok(Some(TransactGot { version, got: Got::default() }));
         };
-        let (header, encoded) = row::split_row(&stored)?;
+        let row = row::split_row(&stored)?;
         let got = match command.versions_only {
             true => Got::default(),
-            false => got_item(get, stored.slice_ref(encoded))?,
+            false => got_item(get, stored.slice_ref(row.encoded_item), row.item_bytes)?,
         };
-        Ok(Some(TransactGot { version: ItemVersion::Item(header.written), got }))
+        Ok(Some(TransactGot { version: ItemVersion::Item(row.header.written), got }))
     };
     Ok(Reply::TransactGot(command.gets.iter().map(one).collect::<Result<_, _>>()?))
 }

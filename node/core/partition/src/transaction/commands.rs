@@ -58,11 +58,35 @@ pub struct PlacedGet {
     pub get: Get,
 }
 
-/// A whole transaction in one partition: one entry. `Reply::Transacted`.
+/// The writes of a transaction that lie in one partition, with their effects in one entry. It is all of the transaction, or all
+/// that no other partition has prepared: then the entry is its decision, too. `Reply::Transacted`, or `Reply::Decided` if it was
+/// decided before.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TransactOne {
     pub writes: Vec<TransactionWrite>,
     pub request: Option<RequestToken>,
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// What of a transaction its other partitions have prepared.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Elsewhere {
+    pub transaction: TransactionId,
+    /// The highest timestamp of their prepares.
+    pub prepared: Timestamp,
+    /// Size of their items, as far as [`TRANSACTION_BYTES_MAX`](super::TRANSACTION_BYTES_MAX) counts it.
+    pub bytes: u64,
+    /// The places of their items, each once.
+    pub participants: Vec<Place>,
+}
+
+/// What a `TransactOne` has written.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TransactedOne {
+    /// The version of everything that the transaction writes.
+    pub timestamp: Timestamp,
+    /// For each write, in order.
+    pub written: Vec<Written>,
 }
 
 /// Evaluates the writes that lie in this partition and leaves an intent on each item, or on none. `Reply::Prepared`.
@@ -71,7 +95,7 @@ pub struct Prepare {
     pub transaction: TransactionId,
     pub home: Place,
     pub writes: Vec<TransactionWrite>,
-    /// Only for the partition of the home, which remembers it.
+    /// So that the same request, sent again, is told from another one that is in the way.
     pub request: Option<RequestToken>,
 }
 

@@ -1,4 +1,5 @@
-//! The coordinator of one transaction: prepare everywhere, decide once, finish everywhere, reply.
+//! The coordinator of one transaction: prepare everywhere but at its home, decide there, together with what is written there,
+//! finish elsewhere, reply.
 //!
 //! It runs as a task of its own, so that a client that goes away does not leave a transaction half way.
 
@@ -14,9 +15,10 @@ use stator_mutants::Mutant;
 use stator_partition::{
     Command, Refusal, Reply,
     reply::Written,
+    throttle::Throttled,
     transaction::{
-        CancellationReason, Cancelled, Committed, Decide, Decision, Place, PlacedWrite, Prepare, Prepared, Repeated,
-        RequestToken, TRANSACTION_BYTES_MAX, TransactOne, TransactionId, TransactionWrite, Verdict,
+        CancellationReason, Cancelled, Committed, Decide, Decision, Elsewhere, Place, PlacedWrite, Prepare, Prepared,
+        Repeated, RequestToken, TRANSACTION_BYTES_MAX, TransactOne, TransactionId, TransactionWrite, Verdict,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -46,23 +48,36 @@ pub struct Coordinator {
 /// A transaction on its way.
 struct Journey {
     transaction: TransactionId,
+    /// Where the first item lies, and the decision.
     home: Place,
+    /// The first is that of the home.
     parts: Vec<Part<TransactionWrite>>,
     request: Option<RequestToken>,
     deadline: Deadline,
 }
 
-/// What all participants have prepared.
+/// What several participants have prepared.
 struct AllPrepared {
     /// The highest timestamp of all.
     timestamp: Timestamp,
-    written: Vec<Written>,
+    bytes: u64,
+    /// For each part, its items' places in the request, and what each write comes to.
+    written: Vec<(Vec<usize>, Vec<Written>)>,
 }
 
-/// Why a transaction is not decided.
+/// Why a transaction is not done.
 enum Stop {
+    /// It is not decided, and never will be.
     Refused(Refusal),
     Repeated(Repeated),
+    /// It may be decided, or will never.
+    Unknown,
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Stop {
+        Stop::Refused(refusal)
+    }
 }
 
 impl Coordinator {
@@ -109,17 +124,15 @@ impl Coordinator {
         request: &Option<RequestToken>,
         deadline: Deadline,
     ) -> Result<Transacted, Refusal> {
-        let one = TransactOne { writes: part.items.clone(), request: request.clone() };
+        let one = TransactOne { writes: part.items.clone(), request: request.clone(), elsewhere: None };
         let command = Command::TransactOne(Box::new(one));
         let done = self.door.submit_born(part.place.table, part.place.token, command, self.birth(), deadline).await;
         let done = done.map_err(|refusal| match refusal {
-            Refusal::Throttled(throttled) => {
-                Refusal::Cancelled(vec![Some(CancellationReason::of_throttled(&throttled)); part.items.len()])
-            }
+            Refusal::Throttled(throttled) => Refusal::Cancelled(part.throttled(&throttled)),
             other => other,
         })?;
         match done {
-            Reply::Transacted(written) => Ok(Transacted::Written(written)),
+            Reply::Transacted(done) => Ok(Transacted::Written(done.written)),
             Reply::Repeated(repeated) => self.repeated(part.place, repeated, deadline).await,
             _ => Err(unexpected()),
         }
@@ -141,16 +154,7 @@ impl Coordinator {
 
     /// From prepare to the end. The reply is sent when every participant has applied its part; then the commit is forgotten.
     async fn go(self, journey: Journey, reply_to: oneshot::Sender<Result<Transacted, Refusal>>) {
-        let outcome = match self.prepare_all(&journey).await {
-            Ok(prepared) => self.commit(&journey, prepared).await,
-            Err(stop) => {
-                self.abort(&journey).await;
-                match stop {
-                    Stop::Refused(refusal) => Err(refusal),
-                    Stop::Repeated(repeated) => self.repeated(journey.home, repeated, journey.deadline).await,
-                }
-            }
-        };
+        let outcome = self.carry_out(&journey).await;
         let is_done = matches!(outcome, Ok(Transacted::Written(_)));
         // Nobody waits any more: the deadline has passed, or the client is gone.
         let _ = reply_to.send(outcome);
@@ -160,32 +164,116 @@ impl Coordinator {
         }
     }
 
-    async fn prepare_all(&self, journey: &Journey) -> Result<AllPrepared, Stop> {
-        let each = journey.parts.iter().enumerate().map(|(number, part)| {
+    async fn carry_out(&self, journey: &Journey) -> Result<Transacted, Refusal> {
+        let (home, elsewhere) = journey.parts.split_at(1);
+        let prepared = self.prepare(journey, elsewhere).await;
+        let is_prepared = |outcome: &Result<Reply, Refusal>| matches!(outcome, Ok(Reply::Prepared(_)));
+        if !elsewhere.is_empty() && prepared.iter().all(is_prepared) {
+            match self.decide_with_writes(journey, &prepared).await {
+                // They are more than fit one entry: prepared as well, they are finished in several.
+                Err(Stop::Refused(Refusal::TooLargeForOne)) => {}
+                outcome => return self.ended(journey, elsewhere, outcome).await,
+            }
+        }
+        // If it is cancelled elsewhere, the reasons against what is written at home are told as well.
+        let mut outcomes = self.prepare(journey, home).await;
+        outcomes.extend(prepared);
+        let outcome = match judge(journey, outcomes) {
+            Ok(prepared) => self.commit(journey, prepared).await,
+            Err(stop) => Err(stop),
+        };
+        self.ended(journey, &journey.parts, outcome).await
+    }
+
+    /// Takes the intents away where nothing was decided. Nobody else commits the transaction, so that it has no effect is certain.
+    async fn ended(
+        &self,
+        journey: &Journey,
+        prepared: &[Part<TransactionWrite>],
+        outcome: Result<Transacted, Stop>,
+    ) -> Result<Transacted, Refusal> {
+        let stop = match outcome {
+            Ok(transacted) => return Ok(transacted),
+            Err(stop) => stop,
+        };
+        if !matches!(stop, Stop::Unknown) {
+            let end = (journey.transaction, None);
+            let deadline = self.soon(ABORT_WAIT_MAX);
+            let told = finish_all(&*self.door, &self.environment, end, &places(prepared), deadline).await;
+            if let Err(refusal) = told {
+                tracing::debug!(%refusal, "not all participants have heard of an abort; their leaders will find out");
+            }
+        }
+        match stop {
+            Stop::Refused(refusal) => Err(refusal),
+            Stop::Repeated(repeated) => self.repeated(journey.home, repeated, journey.deadline).await,
+            Stop::Unknown => Err(Refusal::DeadlinePassed),
+        }
+    }
+
+    async fn prepare(&self, journey: &Journey, parts: &[Part<TransactionWrite>]) -> Vec<Result<Reply, Refusal>> {
+        let each = parts.iter().map(|part| {
             let prepare = Prepare {
                 transaction: journey.transaction,
                 home: journey.home,
                 writes: part.items.clone(),
-                // The first part is that of the first item, and so of the home.
-                request: journey.request.clone().filter(|_| number == 0),
+                request: journey.request.clone(),
             };
             let command = Command::Prepare(Box::new(prepare));
             let Place { table, token } = part.place;
             self.door.submit_born(table, token, command, journey.transaction.birth, journey.deadline)
         });
-        judge(journey, join_all(each).await)
+        join_all(each).await
     }
 
-    /// All have prepared: the transaction happens with the decision, and with nothing else.
-    async fn commit(&self, journey: &Journey, prepared: AllPrepared) -> Result<Transacted, Refusal> {
+    /// All others have prepared: the transaction happens with what is written at its home, in the entry of the decision.
+    async fn decide_with_writes(
+        &self,
+        journey: &Journey,
+        prepared: &[Result<Reply, Refusal>],
+    ) -> Result<Transacted, Stop> {
         let transaction = journey.transaction;
+        let (home, others) = journey.parts.split_first().ok_or_else(unexpected)?;
+        let AllPrepared { timestamp, bytes, written } = all_prepared(others, prepared);
+        let participants = places(others);
         if stator_mutants::is(Mutant::FinishBeforeDecision) {
-            let end = (transaction, Some(prepared.timestamp));
-            let _ = finish_all(&*self.door, &self.environment, end, &journey.participants(), journey.deadline).await;
+            let end = (transaction, Some(timestamp));
+            let _ = finish_all(&*self.door, &self.environment, end, &participants, journey.deadline).await;
         }
+        let elsewhere = Elsewhere { transaction, prepared: timestamp, bytes, participants: participants.clone() };
+        let one =
+            TransactOne { writes: home.items.clone(), request: journey.request.clone(), elsewhere: Some(elsewhere) };
+        let command = Command::TransactOne(Box::new(one));
+        let Place { table, token } = home.place;
+        let decided = self.door.submit_born(table, token, command, transaction.birth, journey.deadline).await;
+        let of_home = |reasons: Cancelled| {
+            let none = others.iter().map(|part| (part.at.clone(), vec![None; part.items.len()]));
+            Refusal::Cancelled(in_order(std::iter::once((home.at.clone(), reasons)).chain(none).collect()))
+        };
+        let done = match decided {
+            Ok(Reply::Transacted(done)) => done,
+            Ok(Reply::Repeated(repeated)) => return Err(Stop::Repeated(repeated)),
+            Ok(Reply::Decided(Decision::Aborted)) => return Err(Refusal::Cancelled(journey.conflict()).into()),
+            Err(Refusal::Cancelled(reasons)) => return Err(of_home(reasons).into()),
+            Err(Refusal::Throttled(throttled)) => return Err(of_home(home.throttled(&throttled)).into()),
+            Err(Refusal::Overloaded) => {
+                return Err(of_home(vec![Some(CancellationReason::Throttled); home.items.len()]).into());
+            }
+            Err(refusal) => return Err(undecided(refusal)),
+            Ok(_) => return Err(Stop::Unknown),
+        };
+        self.finish(journey, &participants, done.timestamp).await?;
+        let written = written.into_iter().chain([(home.at.clone(), done.written)]).collect();
+        Ok(Transacted::Written(in_order(written)))
+    }
+
+    /// All have prepared, the home as well: the transaction happens with the decision, and with nothing else.
+    async fn commit(&self, journey: &Journey, prepared: AllPrepared) -> Result<Transacted, Stop> {
+        let transaction = journey.transaction;
+        let participants = places(&journey.parts);
         let verdict = Verdict::Commit {
             prepared: prepared.timestamp,
-            participants: journey.participants(),
+            participants: participants.clone(),
             request: journey.request.clone(),
         };
         let decide = Command::Decide(Box::new(Decide { transaction, verdict }));
@@ -193,57 +281,44 @@ impl Coordinator {
         let decided = submit(&*self.door, &self.environment, at, decide, journey.deadline).await;
         let timestamp = match decided {
             Ok(Reply::Decided(Decision::Committed(committed))) => committed.timestamp,
-            Ok(Reply::Decided(Decision::Aborted)) => {
-                self.abort(journey).await;
-                return Err(Refusal::Cancelled(journey.conflict()));
-            }
-            Err(refusal @ (Refusal::TokenMismatch | Refusal::TransactionInProgress | Refusal::NoSuchTable)) => {
-                self.abort(journey).await;
-                return Err(refusal);
-            }
-            // It is so old that its abort may be forgotten: nobody can commit it.
-            Err(Refusal::TooOld) => {
-                self.abort(journey).await;
-                return Err(nothing_done());
-            }
-            // The decision may stand, or will never.
-            Ok(_) | Err(_) => return Err(Refusal::DeadlinePassed),
+            Ok(Reply::Decided(Decision::Aborted)) => return Err(Refusal::Cancelled(journey.conflict()).into()),
+            Err(refusal) => return Err(undecided(refusal)),
+            Ok(_) => return Err(Stop::Unknown),
         };
-        if stator_mutants::is(Mutant::ForgetBeforeFinished) {
-            forget(&*self.door, &self.environment, journey.home, transaction, journey.deadline).await;
-        }
-        let end = (transaction, Some(timestamp));
-        let participants = journey.participants();
-        finish_all(&*self.door, &self.environment, end, &participants, self.soon(FINISH_MAX))
-            .await
-            .map_err(|_| Refusal::DeadlinePassed)?;
-        Ok(Transacted::Written(prepared.written))
+        self.finish(journey, &participants, timestamp).await?;
+        Ok(Transacted::Written(in_order(prepared.written)))
     }
 
-    /// Nobody else commits the transaction, so that it has no effect is certain, whoever hears of it.
-    async fn abort(&self, journey: &Journey) {
-        let end = (journey.transaction, None);
-        let deadline = self.soon(ABORT_WAIT_MAX);
-        let told = finish_all(&*self.door, &self.environment, end, &journey.participants(), deadline).await;
-        if let Err(refusal) = told {
-            tracing::debug!(%refusal, "not all participants have heard of an abort; their leaders will find out");
+    async fn finish(&self, journey: &Journey, participants: &[Place], timestamp: Timestamp) -> Result<(), Stop> {
+        if stator_mutants::is(Mutant::ForgetBeforeFinished) {
+            forget(&*self.door, &self.environment, journey.home, journey.transaction, journey.deadline).await;
         }
+        let end = (journey.transaction, Some(timestamp));
+        let finished = finish_all(&*self.door, &self.environment, end, participants, self.soon(FINISH_MAX)).await;
+        // It has happened, and somebody will finish it; the client cannot be told that it has.
+        finished.map_err(|_| Stop::Unknown)
+    }
+}
+
+/// The places of all items, each once.
+fn places(parts: &[Part<TransactionWrite>]) -> Vec<Place> {
+    let of_part = |part: &Part<TransactionWrite>| {
+        let table = part.place.table;
+        part.items.iter().map(move |write| Place { table, token: write.key().token() }).collect::<Vec<_>>()
+    };
+    let mut places: Vec<Place> = parts.iter().flat_map(of_part).collect();
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+impl Part<TransactionWrite> {
+    fn throttled(&self, throttled: &Throttled) -> Cancelled {
+        vec![Some(CancellationReason::of_throttled(throttled)); self.items.len()]
     }
 }
 
 impl Journey {
-    /// The places of all items, each once.
-    fn participants(&self) -> Vec<Place> {
-        let of_part = |part: &Part<TransactionWrite>| {
-            let table = part.place.table;
-            part.items.iter().map(move |write| Place { table, token: write.key().token() }).collect::<Vec<_>>()
-        };
-        let mut places: Vec<Place> = self.parts.iter().flat_map(of_part).collect();
-        places.sort_unstable();
-        places.dedup();
-        places
-    }
-
     fn writes_count(&self) -> usize {
         self.parts.iter().map(|part| part.items.len()).sum()
     }
@@ -260,22 +335,17 @@ impl Journey {
 
 /// Whether all have prepared. Nothing is decided, so whatever is refused has no effect for certain.
 fn judge(journey: &Journey, outcomes: Vec<Result<Reply, Refusal>>) -> Result<AllPrepared, Stop> {
-    let (mut prepared, mut reasons, mut refused) = (Vec::new(), Vec::new(), None);
-    for (part, outcome) in journey.parts.iter().zip(outcomes) {
+    let (mut reasons, mut refused) = (Vec::new(), None);
+    for (part, outcome) in journey.parts.iter().zip(&outcomes) {
         let none = || vec![None; part.items.len()];
         let of_part = match outcome {
-            Ok(Reply::Prepared(of_part)) => {
-                prepared.push((part, of_part));
-                none()
-            }
-            Ok(Reply::Repeated(repeated)) => return Err(Stop::Repeated(repeated)),
-            Err(Refusal::Cancelled(of_part)) => of_part,
+            Ok(Reply::Prepared(_)) => none(),
+            Ok(Reply::Repeated(repeated)) => return Err(Stop::Repeated(repeated.clone())),
+            Err(Refusal::Cancelled(of_part)) => of_part.clone(),
             Err(Refusal::Overloaded) => vec![Some(CancellationReason::Throttled); part.items.len()],
-            Err(Refusal::Throttled(throttled)) => {
-                vec![Some(CancellationReason::of_throttled(&throttled)); part.items.len()]
-            }
+            Err(Refusal::Throttled(throttled)) => part.throttled(throttled),
             Err(refusal) => {
-                refused = Some(graver(refused, refusal));
+                refused = Some(graver(refused, refusal.clone()));
                 none()
             }
             Ok(_) => {
@@ -292,12 +362,36 @@ fn judge(journey: &Journey, outcomes: Vec<Result<Reply, Refusal>>) -> Result<All
         _ if is_cancelled => return Err(Stop::Refused(Refusal::Cancelled(in_order(reasons)))),
         _ => {}
     }
-    if prepared.iter().map(|(_, of_part)| of_part.bytes).sum::<u64>() > TRANSACTION_BYTES_MAX {
+    let prepared = all_prepared(&journey.parts, &outcomes);
+    if prepared.bytes > TRANSACTION_BYTES_MAX {
         return Err(Stop::Refused(Refusal::TransactionTooLarge));
     }
-    let timestamp = prepared.iter().map(|(_, of_part)| of_part.timestamp).max().unwrap_or_default();
-    let written = prepared.into_iter().map(|(part, Prepared { written, .. })| (part.at.clone(), written)).collect();
-    Ok(AllPrepared { timestamp, written: in_order(written) })
+    Ok(prepared)
+}
+
+fn all_prepared(parts: &[Part<TransactionWrite>], outcomes: &[Result<Reply, Refusal>]) -> AllPrepared {
+    let mut all = AllPrepared { timestamp: Timestamp::MIN, bytes: 0, written: Vec::with_capacity(parts.len()) };
+    for (part, outcome) in parts.iter().zip(outcomes) {
+        let Ok(Reply::Prepared(Prepared { timestamp, bytes, written })) = outcome else { continue };
+        all.timestamp = all.timestamp.max(*timestamp);
+        all.bytes += bytes;
+        all.written.push((part.at.clone(), written.clone()));
+    }
+    all
+}
+
+/// What the home has said instead of deciding.
+fn undecided(refusal: Refusal) -> Stop {
+    match refusal {
+        Refusal::TokenMismatch
+        | Refusal::TransactionInProgress
+        | Refusal::NoSuchTable
+        | Refusal::TransactionTooLarge
+        | Refusal::TooLargeForOne => Stop::Refused(refusal),
+        // It is so old that its abort may be forgotten: nobody can commit it.
+        Refusal::TooOld => Stop::Refused(nothing_done()),
+        _ => Stop::Unknown,
+    }
 }
 
 fn rank(refusal: &Refusal) -> u8 {

@@ -8,8 +8,9 @@ use crate::{
     state::REMEMBERED_AGE_MS_MAX,
     testing::{Leader, TABLE, check_partition, command, condition, show_item, table},
     transaction::{
-        CancellationReason, Check, Decide, Decision, Finish, Finished, ItemVersion, Place, Prepare, Repeated,
-        RequestToken, TransactGet, TransactOne, TransactionId, TransactionWrite, Unfinished, Verdict,
+        CancellationReason, Check, Decide, Decision, Elsewhere, Finish, Finished, ItemVersion, Place, Prepare,
+        Repeated, RequestToken, TRANSACTION_BYTES_MAX, TransactGet, TransactOne, TransactionId, TransactionWrite,
+        Unfinished, Verdict,
     },
 };
 use stator_item::{Timestamp, Token};
@@ -45,7 +46,7 @@ fn request(token: &str, payload: u128) -> Option<RequestToken> {
 }
 
 fn one(lines: &[&str], request: Option<RequestToken>) -> Command {
-    Command::TransactOne(Box::new(TransactOne { writes: writes(lines), request }))
+    Command::TransactOne(Box::new(TransactOne { writes: writes(lines), request, elsewhere: None }))
 }
 
 pub(super) fn prepare(number: u128, writes: Vec<TransactionWrite>, request: Option<RequestToken>) -> Command {
@@ -128,7 +129,8 @@ fn one_partition_needs_one_entry() {
         ],
         None,
     );
-    let Ok(Reply::Transacted(written)) = leader.write(&transaction) else { panic!("it is taken") };
+    let Ok(Reply::Transacted(done)) = leader.write(&transaction) else { panic!("it is taken") };
+    let written = done.written;
     assert_eq!(leader.replica.state.last_entry().0, entries + 1);
     assert_eq!(written.len(), 4);
     assert!(written[0].old_bytes > 0 && written[1].new_bytes == 0 && written[2].old_bytes == 0);
@@ -151,7 +153,7 @@ fn reasons_come_in_order_and_nothing_happens() {
     all.push(write("put a=1 if attribute_not_exists(a)"));
     let before = leader.replica.clone();
     for command in [
-        Command::TransactOne(Box::new(TransactOne { writes: all.clone(), request: None })),
+        Command::TransactOne(Box::new(TransactOne { writes: all.clone(), request: None, elsewhere: None })),
         prepare(1, all.clone(), None),
     ] {
         let Err(Refusal::Cancelled(reasons)) = leader.write(&command) else { panic!("it is cancelled") };
@@ -272,6 +274,55 @@ fn the_first_decision_stands() {
     assert_eq!(leader.write(&commit(2, timestamp, None)), Ok(Reply::Decided(Decision::Aborted)));
 }
 
+/// The writes at home, with the decision of what partitions elsewhere have prepared up to `prepared`.
+fn decide_with(
+    number: u128,
+    lines: &[&str],
+    (prepared, bytes): (Timestamp, u64),
+    request: Option<RequestToken>,
+) -> Command {
+    let participants = vec![Place { token: Token(7), ..HOME }];
+    let elsewhere = Some(Elsewhere { transaction: id(number), prepared, bytes, participants });
+    Command::TransactOne(Box::new(TransactOne { writes: writes(lines), request, elsewhere }))
+}
+
+#[test]
+fn the_writes_at_home_come_with_the_decision() {
+    let mut leader = Leader::of(table(false, true));
+    leader.write(&command("put a=1 n=1")).unwrap();
+    let prepared = Timestamp { wall_ms: 9_000_000, counter: 3, node: 1 };
+    let all = decide_with(1, &["update a=1 ADD n :1"], (prepared, 10), request("token", 5));
+    let Ok(Reply::Transacted(done)) = leader.write(&all) else { panic!("it is taken") };
+    assert!(done.timestamp > prepared, "the version lies above all that was prepared");
+    assert_eq!(done.written.len(), 1);
+    check_partition(&mut leader, "get a=1 -> a=1 n=2");
+    assert_eq!(transact_get(&leader, &["a=1"])[0].as_ref().map(|got| got.0), Some(ItemVersion::Item(done.timestamp)));
+    assert_eq!(committed(leader.write(&abort(1))), done.timestamp, "the decision stands");
+    let again = decide_with(2, &["update a=1 ADD n :1"], (prepared, 10), request("token", 5));
+    let Ok(Reply::Repeated(repeated)) = leader.write(&again) else { panic!("the request was carried out before") };
+    assert_eq!(repeated.unfinished.map(|(transaction, _)| transaction), Some(id(1)));
+    let other = decide_with(3, &["put a=2"], (prepared, 0), request("token", 6));
+    assert_eq!(leader.write(&other), Err(Refusal::TokenMismatch));
+    assert_eq!(leader.write(&forget(1)), Ok(Reply::Done));
+    assert!(leader.replica.state.is_settled());
+}
+
+#[test]
+fn what_is_refused_at_home_is_not_decided() {
+    let mut leader = Leader::of(table(false, true));
+    let nothing = (Timestamp::MIN, 0);
+    let failing = decide_with(1, &["put a=1", "check a=2 if attribute_exists(a)"], nothing, None);
+    let reason = Some(CancellationReason::ConditionFailed { old_item: None });
+    assert_eq!(leader.write(&failing), Err(Refusal::Cancelled(vec![None, reason])));
+    let too_large = decide_with(1, &["put a=1"], (Timestamp::MIN, TRANSACTION_BYTES_MAX), None);
+    assert_eq!(leader.write(&too_large), Err(Refusal::TransactionTooLarge));
+    assert_eq!(leader.read(&Command::Decision { transaction: id(1) }), Ok(Reply::Undecided));
+    leader.write(&abort(1)).unwrap();
+    let late = decide_with(1, &["put a=1"], nothing, None);
+    assert_eq!(leader.write(&late), Ok(Reply::Decided(Decision::Aborted)), "somebody took it for abandoned");
+    check_partition(&mut leader, "get a=1 -> nothing");
+}
+
 #[test]
 fn a_forgotten_abort_cannot_become_a_commit() {
     let mut leader = Leader::of(table(false, true));
@@ -289,6 +340,8 @@ fn a_forgotten_abort_cannot_become_a_commit() {
         evaluated.reply
     };
     assert_eq!(born(&mut leader, 1_002, &commit(2, timestamp, None)), Err(Refusal::TooOld));
+    let with_writes = decide_with(2, &["put a=2"], (timestamp, 0), None);
+    assert_eq!(born(&mut leader, 1_008, &with_writes), Err(Refusal::TooOld));
     assert_eq!(born(&mut leader, 1_003, &abort(2)), Ok(Reply::Decided(Decision::Aborted)), "as nobody can commit it");
     assert_eq!(born(&mut leader, 1_004, &prepare(4, writes(&["put a=4"]), None)), Err(Refusal::TooOld));
     // A commit stands until it is finished, however old.
@@ -383,7 +436,7 @@ fn a_large_transaction_takes_several_entries() {
     let mut leader = Leader::of(table(true, true));
     let large: Vec<TransactionWrite> =
         (1..=10).map(|r| write(&format!("put a=1 r={r} n={r} s=s i={r} x={}", "y".repeat(390_000)))).collect();
-    let whole = Command::TransactOne(Box::new(TransactOne { writes: large.clone(), request: None }));
+    let whole = Command::TransactOne(Box::new(TransactOne { writes: large.clone(), request: None, elsewhere: None }));
     assert_eq!(leader.write(&whole), Err(Refusal::TooLargeForOne));
     let Ok(Reply::Prepared(prepared)) = leader.write(&prepare(1, large.clone(), None)) else {
         panic!("it is prepared")
