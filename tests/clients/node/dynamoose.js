@@ -115,7 +115,7 @@ test('a changed model changes its table', async () => {
 test('items of a table with `expires` leave when they have expired', async () => {
   const Nap = dynamoose.model('Nap', new dynamoose.Schema({ cat: { type: String, hashKey: true }, until: Date }))
   const naps = tableName('naps')
-  const table = new dynamoose.Table(naps, [Nap], { waitForActive, throughput: 'ON_DEMAND', expires: { ttl: 1000, attribute: 'until', items: { returnExpired: false } } })
+  const table = new dynamoose.Table(naps, [Nap], { waitForActive, throughput: 'ON_DEMAND', initialize: false, expires: { ttl: 1000, attribute: 'until', items: { returnExpired: false } } })
   await table.initialize()
   const described = () => dynamoose.aws.ddb().describeTimeToLive({ TableName: naps })
   const { TimeToLiveDescription } = await eventually(described, (told) => told.TimeToLiveDescription.TimeToLiveStatus === 'ENABLED')

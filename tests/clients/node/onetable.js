@@ -51,6 +51,9 @@ const consistent = { consistent: true }
 before(async () => {
   await table.createTable({ wait: 20, TimeToLiveSpecification: { AttributeName: 'expires', Enabled: true } })
   assert.ok(await table.exists())
+  const described = () => new DynamoDBClient({}).send(new DescribeTimeToLiveCommand({ TableName: table.name }))
+  const { TimeToLiveDescription } = await eventually(described, (told) => told.TimeToLiveDescription.TimeToLiveStatus === 'ENABLED')
+  assert.equal(TimeToLiveDescription.AttributeName, 'expires')
 })
 
 test('accounts have unique names', async () => {
@@ -134,10 +137,4 @@ test('schemas are kept in the table, which is deleted at last', async () => {
   assert.equal(kept.version, '0.0.1')
   await table.deleteTable('DeleteTableForever')
   await eventually(() => table.exists(), (exists) => !exists)
-})
-
-test('items expire by the attribute of the schema', async () => {
-  const described = () => new DynamoDBClient({}).send(new DescribeTimeToLiveCommand({ TableName: table.name }))
-  const { TimeToLiveDescription } = await eventually(described, (told) => told.TimeToLiveDescription.TimeToLiveStatus === 'ENABLED')
-  assert.equal(TimeToLiveDescription.AttributeName, 'expires')
 })
