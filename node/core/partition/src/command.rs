@@ -69,9 +69,9 @@ pub enum Command {
     Prepare(Box<Prepare>),
     Decide(Box<Decide>),
     Finish(Finish),
-    /// Every participant of a commit has applied its part.
+    /// Every participant of these commits has applied its part. At most [`FORGET_AT_ONCE_MAX`](crate::transaction::FORGET_AT_ONCE_MAX).
     Forget {
-        transaction: TransactionId,
+        transactions: Vec<TransactionId>,
     },
     /// Request tokens that were decided before this (wall milliseconds) may be forgotten.
     ForgetRequests {

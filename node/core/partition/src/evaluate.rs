@@ -122,7 +122,7 @@ impl Turn<'_> {
             Command::Prepare(prepare) => transaction::prepare(self, reading, prepare),
             Command::Decide(decide) => Ok(transaction::decide(self, reading, decide)),
             Command::Finish(finish) => transaction::finish(self, reading, finish),
-            Command::Forget { transaction } => Ok(transaction::forget(self, reading, *transaction)),
+            Command::Forget { transactions } => Ok(transaction::forget(self, reading, transactions)),
             Command::Expire(expire) => expiry::expire(self, reading, expire),
             Command::IndexExpiries(page) => expiry::index(self, reading, page),
             Command::ForgetRequests { before_ms } => Ok(transaction::forget_requests(self, *before_ms)),

@@ -30,6 +30,9 @@ pub const REQUEST_AGE_MS_MAX: u64 = 600_000;
 /// Size of all items of a transaction (AWS: 4 MB), as DynamoDB counts it; of each item the larger of old and new counts.
 pub const TRANSACTION_BYTES_MAX: u64 = 4 << 20;
 
+/// Commits that one command forgets at most.
+pub const FORGET_AT_ONCE_MAX: usize = 256;
+
 /// Names a transaction. In the order of birth, so that what is older than a mark lies together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct TransactionId {

@@ -6,6 +6,7 @@
 
 mod coordinator;
 mod finishing;
+mod forgetting;
 mod parts;
 mod reading;
 mod recovery;

@@ -15,8 +15,8 @@ use crate::{
     reply::{Refusal, Reply, Written},
     rows::ReadError,
     transaction::{
-        CancellationReason, Cancelled, Committed, Decide, Decision, Elsewhere, Finish, Finished, IntendedChange,
-        Intent, Prepare, Prepared, REQUEST_AGE_MS_MAX, RememberedRequest, Repeated, RequestToken,
+        CancellationReason, Cancelled, Committed, Decide, Decision, Elsewhere, FORGET_AT_ONCE_MAX, Finish, Finished,
+        IntendedChange, Intent, Prepare, Prepared, REQUEST_AGE_MS_MAX, RememberedRequest, Repeated, RequestToken,
         TRANSACTION_BYTES_MAX, TransactOne, TransactedOne, TransactionChange, TransactionId, TransactionWrite, Verdict,
     },
 };
@@ -331,16 +331,19 @@ fn keep_promise(
     }
 }
 
-/// Every participant has applied its part of a commit.
-pub(super) fn forget(turn: &Turn<'_>, reading: &mut Reading<'_>, transaction: TransactionId) -> Outcome {
-    let effects = match reading.decision(transaction) {
-        Some(Decision::Committed(_)) => {
-            Some(Effects { transaction: vec![TransactionChange::Forget { transaction }], ..Effects::default() })
-        }
-        // Aborts are forgotten by the mark.
-        Some(Decision::Aborted) | None => None,
-    };
-    (effects, turn.timestamp, Ok(Reply::Done))
+/// Every participant has applied its part of these commits.
+pub(super) fn forget(turn: &Turn<'_>, reading: &mut Reading<'_>, transactions: &[TransactionId]) -> Outcome {
+    if transactions.len() > FORGET_AT_ONCE_MAX {
+        return turn.refused(Refusal::Invalid("a command forgets fewer transactions".to_owned()));
+    }
+    // Aborts are forgotten by the mark.
+    let mut is_kept =
+        |transaction: &TransactionId| matches!(reading.decision(*transaction), Some(Decision::Committed(_)));
+    let kept = transactions.iter().copied().filter(|transaction| is_kept(transaction));
+    let transaction: Vec<_> = kept.map(|transaction| TransactionChange::Forget { transaction }).collect();
+    let effects = Effects { transaction, ..Effects::default() };
+    let has_effects = !effects.transaction.is_empty();
+    (has_effects.then_some(effects), turn.timestamp, Ok(Reply::Done))
 }
 
 pub(super) fn forget_requests(turn: &Turn<'_>, before_ms: u64) -> Outcome {

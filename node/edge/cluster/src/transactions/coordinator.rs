@@ -5,6 +5,7 @@
 
 use super::{
     finishing::{finish_all, forget, submit},
+    forgetting::Forgetting,
     parts::{Part, in_order, parts},
 };
 use crate::door::{Deadline, Door};
@@ -41,8 +42,9 @@ pub enum Transacted {
 /// Carries transactions out, over a Door.
 #[derive(Clone)]
 pub struct Coordinator {
-    pub door: Arc<dyn Door>,
-    pub environment: Environment,
+    pub(super) door: Arc<dyn Door>,
+    pub(super) environment: Environment,
+    pub(super) forgetting: Forgetting,
 }
 
 /// A transaction on its way.
@@ -81,6 +83,10 @@ impl From<Refusal> for Stop {
 }
 
 impl Coordinator {
+    pub fn new(door: Arc<dyn Door>, environment: Environment) -> Coordinator {
+        Coordinator { door, environment, forgetting: Forgetting::default() }
+    }
+
     /// Carries writes out, all or none. `DeadlinePassed`: it is not known which, and either is so for good soon.
     pub async fn write(
         &self,
@@ -113,7 +119,7 @@ impl Coordinator {
         Timestamp { wall_ms: self.environment.clock.wall_ms(), counter: 0, node: 0 }
     }
 
-    fn soon(&self, within: Duration) -> Deadline {
+    pub(super) fn soon(&self, within: Duration) -> Deadline {
         Deadline(self.environment.clock.elapsed() + within)
     }
 
@@ -148,7 +154,7 @@ impl Coordinator {
         if finish_all(door, environment, end, &participants, deadline).await.is_err() {
             return Err(Refusal::TransactionInProgress);
         }
-        forget(door, environment, home, transaction, deadline).await;
+        self.forget_soon(home, transaction);
         Ok(Transacted::Repeated)
     }
 
@@ -159,8 +165,7 @@ impl Coordinator {
         // Nobody waits any more: the deadline has passed, or the client is gone.
         let _ = reply_to.send(outcome);
         if is_done {
-            let deadline = self.soon(FINISH_MAX);
-            forget(&*self.door, &self.environment, journey.home, journey.transaction, deadline).await;
+            self.forget_soon(journey.home, journey.transaction);
         }
     }
 
@@ -291,7 +296,8 @@ impl Coordinator {
 
     async fn finish(&self, journey: &Journey, participants: &[Place], timestamp: Timestamp) -> Result<(), Stop> {
         if stator_mutants::is(Mutant::ForgetBeforeFinished) {
-            forget(&*self.door, &self.environment, journey.home, journey.transaction, journey.deadline).await;
+            let forgotten = vec![journey.transaction];
+            forget(&*self.door, &self.environment, journey.home, forgotten, journey.deadline).await;
         }
         let end = (journey.transaction, Some(timestamp));
         let finished = finish_all(&*self.door, &self.environment, end, participants, self.soon(FINISH_MAX)).await;

@@ -73,16 +73,16 @@ pub(super) async fn finish_one(
     }
 }
 
-/// Every participant has applied its part of a commit: its record is needed no more.
+/// Every participant has applied its part of these commits of one partition: their records are needed no more.
 pub(super) async fn forget(
     door: &dyn Door,
     environment: &Environment,
     home: Place,
-    transaction: TransactionId,
+    transactions: Vec<TransactionId>,
     deadline: Deadline,
 ) {
-    let at = (home, transaction.birth);
-    if let Err(refusal) = submit(door, environment, at, Command::Forget { transaction }, deadline).await {
-        tracing::debug!(%refusal, "a finished transaction could not be forgotten; its partition's leader will do it");
+    let Some(birth) = transactions.iter().map(|transaction| transaction.birth).max() else { return };
+    if let Err(refusal) = submit(door, environment, (home, birth), Command::Forget { transactions }, deadline).await {
+        tracing::debug!(%refusal, "finished transactions could not be forgotten; their partition's leader will do it");
     }
 }

@@ -113,7 +113,7 @@ impl Recovery {
             Unfinished::Committed { transaction, committed } => {
                 let end = (transaction, Some(committed.timestamp));
                 finish_all(door, environment, end, &committed.participants, deadline).await?;
-                forget(door, environment, own, transaction, deadline).await;
+                forget(door, environment, own, vec![transaction], deadline).await;
                 Ok(())
             }
         }

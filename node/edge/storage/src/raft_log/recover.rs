@@ -4,6 +4,9 @@
 //! a frame that is bad or missing, with proof behind it that its batch was durable once, is damage, and the log does not
 //! open. Without such proof it is the end of the log, however many garbage bytes follow: a write that no one heard
 //! reported as done. The proof is a later segment or the header of a later frame.
+//!
+//! What was read without such proof may stand in the memory of the operating system alone: a sync of it may have failed, and
+//! ended the process that wrote it. Then its pages count as clean, and no other sync writes them. So it is written once more.
 
 use super::{
     frame::{self, FRAME_HEADER_BYTES, FrameHeader, SEGMENT_HEADER_BYTES, SegmentHeader},
@@ -15,7 +18,7 @@ use super::{
 use crate::error::file_error;
 use stator_environment::DiskError;
 use stator_item::ReplicaId;
-use std::{path::Path, sync::Arc};
+use std::{collections::VecDeque, fs::File, path::Path, sync::Arc};
 
 /// A log as it was found.
 #[derive(Default)]
@@ -25,6 +28,24 @@ pub(crate) struct Recovered {
     pub last_header: Option<SegmentHeader>,
     /// The number of the next batch.
     pub next_batch: u64,
+    /// The end of the newest segment.
+    tail: Option<Tail>,
+}
+
+/// The frames at the end of a segment that nothing proves to have been durable.
+struct Tail {
+    file: Arc<File>,
+    at: usize,
+    frames: Vec<u8>,
+}
+
+impl Recovered {
+    /// Makes sure that what was read is there again next time. Before that nothing may rest on it.
+    pub fn make_durable(&self) -> Result<(), DiskError> {
+        let Some(Tail { file, at, frames }) = &self.tail else { return Ok(()) };
+        segment::write_again(file, *at as u64, frames)?;
+        segment::close(file, (at + frames.len()) as u64)
+    }
 }
 
 pub(crate) fn recover(directory: &Path) -> Result<Recovered, DiskError> {
@@ -44,7 +65,7 @@ pub(crate) fn recover(directory: &Path) -> Result<Recovered, DiskError> {
             released_at: 0,
         };
         recovered.index.segments.insert(*number, segment);
-        let end = replay_segment(&mut recovered, header, &bytes, path)?;
+        let Frames { unproven, end } = replay_segment(&mut recovered, header, &bytes, path)?;
         if let Some(segment) = recovered.index.segments.get_mut(number) {
             segment.bytes = end as u64;
         }
@@ -52,8 +73,8 @@ pub(crate) fn recover(directory: &Path) -> Result<Recovered, DiskError> {
         // header will not fit.
         if position + 1 == segments.len() {
             check_tail(&recovered, header, bytes.get(end..).unwrap_or_default(), path, end)?;
-            // What was read now must be there again next time.
-            segment::close(&file, end as u64)?;
+            let frames = bytes.get(unproven..end).unwrap_or_default().to_vec();
+            recovered.tail = Some(Tail { file, at: unproven, frames });
         }
     }
     recovered.index.settle()?;
@@ -78,14 +99,21 @@ fn check_header(recovered: &Recovered, number: u32, path: &Path, bytes: &[u8]) -
     Ok(header)
 }
 
-/// Replays the good frames and returns where they end.
+/// Where the good frames of a segment end, and the first of them that no later one proves to have been durable.
+struct Frames {
+    unproven: usize,
+    end: usize,
+}
+
+/// Replays the good frames.
 fn replay_segment(
     recovered: &mut Recovered,
     header: SegmentHeader,
     bytes: &[u8],
     path: &Path,
-) -> Result<usize, DiskError> {
+) -> Result<Frames, DiskError> {
     let mut at = SEGMENT_HEADER_BYTES;
+    let mut unproven = VecDeque::new();
     while let Some(rest) = bytes.get(at..) {
         let Some(frame) = FrameHeader::decode(rest, header.salt) else { break };
         let Some(body) = frame.body(rest, header.salt).filter(|_| frame.batch == recovered.next_batch) else { break };
@@ -93,10 +121,13 @@ fn replay_segment(
         let index = &mut recovered.index;
         record::decode(body, |replica, replayed| replay_record(index, header.number, body_at, replica, replayed))
             .map_err(|error| DiskError::Damaged(format!("{error}, in {} near byte {at}", path.display())))?;
+        while unproven.pop_front_if(|(batch, _)| *batch <= frame.synced).is_some() {}
+        unproven.push_back((frame.batch, at));
         recovered.next_batch += 1;
         at += frame.frame_bytes();
     }
-    Ok(at.min(bytes.len()))
+    let end = at.min(bytes.len());
+    Ok(Frames { unproven: unproven.front().map_or(end, |(_, at)| *at), end })
 }
 
 fn replay_record(index: &mut Index, segment: u32, body_at: usize, replica: ReplicaId, replayed: Replayed) {

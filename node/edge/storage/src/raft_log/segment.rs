@@ -96,6 +96,11 @@ pub(crate) fn read(path: &Path) -> io::Result<(File, Vec<u8>)> {
     Ok((file, bytes))
 }
 
+/// Writes what a segment holds there already, so that its pages are synced with the segment.
+pub(crate) fn write_again(file: &File, at: u64, bytes: &[u8]) -> Result<(), DiskError> {
+    file.write_all_at(bytes, at).map_err(|error| io_error("write the end of the Raft log again", &error))
+}
+
 /// Gives back what is reserved behind the end of a segment.
 pub(crate) fn close(file: &File, bytes: u64) -> Result<(), DiskError> {
     let failed = |error: io::Error| io_error("close a log segment", &error);

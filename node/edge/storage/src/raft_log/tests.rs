@@ -8,6 +8,7 @@ use crate::settings::Durability;
 use prometheus_client::registry::Registry;
 use std::{
     fs,
+    os::unix::fs::FileExt,
     path::PathBuf,
     process::Command,
     sync::mpsc::{Receiver, channel},
@@ -73,7 +74,9 @@ fn picture(index: &Index) -> Picture {
 }
 
 fn recovered(directory: &Path) -> Result<Picture, DiskError> {
-    recover::recover(directory).map(|recovered| picture(&recovered.index))
+    let recovered = recover::recover(directory)?;
+    recovered.make_durable()?;
+    Ok(picture(&recovered.index))
 }
 
 /// A log of several batches: for each, where in the only segment it ends and what is there then.
@@ -373,6 +376,20 @@ fn after_a_failed_sync_nothing_is_durable_any_more() {
     drop(log);
     let log = open(directory.path());
     assert_eq!((log.state(QUIET).last, log.replicas()), (Some(1), vec![QUIET]));
+}
+
+#[test]
+fn what_a_failed_sync_has_left_in_memory_is_written_again() {
+    let (segment, batches) = sample();
+    let directory = directory_with(&segment);
+    let found = recover::recover(directory.path()).expect("it recovers");
+    // A process died of a failed sync of its last batch. The system showed what it had written, and then loses it.
+    let lost = [&segment[..batches[6].0], &vec![0; segment.len() - batches[6].0]].concat();
+    let path = directory.path().join("00000001.log");
+    fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.write_all_at(&lost, 0)).expect("written");
+    found.make_durable().expect("it is written");
+    assert_eq!(recovered(directory.path()).expect("it opens again"), picture(&found.index));
+    assert_eq!(fs::read(&path).expect("the segment"), segment, "and nothing else is");
 }
 
 #[test]

@@ -60,14 +60,15 @@ pub(super) struct Active {
 }
 
 impl Writer {
-    /// Begins a new segment behind what was recovered, which stays as it is.
+    /// Makes what was recovered durable, and begins a new segment behind it.
     pub fn start(
         shared: Arc<Shared>,
         directory: &Path,
         settings: &Settings,
         recovered: Recovered,
     ) -> Result<Writer, DiskError> {
-        let Recovered { index, last_header, next_batch } = recovered;
+        recovered.make_durable()?;
+        let Recovered { index, last_header, next_batch, .. } = recovered;
         let salt = match last_header {
             Some(header) => header.salt,
             None => random_salt()?,

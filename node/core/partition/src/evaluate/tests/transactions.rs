@@ -67,7 +67,7 @@ pub(super) fn finish(number: u128, committed: Option<Timestamp>) -> Command {
 }
 
 fn forget(number: u128) -> Command {
-    Command::Forget { transaction: id(number) }
+    Command::Forget { transactions: vec![id(number)] }
 }
 
 #[track_caller]
