@@ -105,6 +105,20 @@ def test_a_table_lives_as_its_configuration_says(client, table_name):
         client.list_tags_of_resource(ResourceArn=arn)
 
 
+def test_items_of_a_table_may_expire(client, table_name):
+    client.create_table(TableName=table_name, **CONFIGURATION)
+    wait_active(client, table_name)
+    specification = {"AttributeName": "until", "Enabled": True}
+    client.update_time_to_live(TableName=table_name, TimeToLiveSpecification=specification)
+    wait_until(lambda: refresh(client, table_name)["expiry"] == "ENABLED", what="time to live")
+    state = refresh(client, table_name)
+    assert (state["expiry_attribute"], state["table"]["TableStatus"]) == ("until", "ACTIVE")
+    # What has not changed is not sent again; a second change within the hour would be refused.
+    client.update_table(TableName=table_name, DeletionProtectionEnabled=False)
+    wait_active(client, table_name)
+    client.delete_table(TableName=table_name)
+
+
 def test_contributor_insights_are_a_resource_of_their_own(client, table):
     def wait_for(status):
         def is_so():

@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::{sync::watch, task::JoinSet};
 
@@ -28,6 +28,11 @@ impl Surroundings for Outside {
 
     fn now_us(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn wall_s(&self) -> i64 {
+        // A clock before 1970 is not right: then everything has expired.
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed())
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'_, ()> {

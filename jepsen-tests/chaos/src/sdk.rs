@@ -9,7 +9,8 @@ use aws_sdk_dynamodb::{
         AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, CreateGlobalSecondaryIndexAction, Delete,
         DeleteGlobalSecondaryIndexAction, Get, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, KeySchemaElement,
         KeyType, LocalSecondaryIndex, Projection, ProjectionType, Put, ReturnValue, ScalarAttributeType,
-        StreamSpecification, StreamViewType, TableDescription, TransactGetItem, TransactWriteItem, Update,
+        StreamSpecification, StreamViewType, TableDescription, TimeToLiveSpecification, TransactGetItem,
+        TransactWriteItem, Update,
     },
 };
 use stator_client::{Endpoints, sdk::Spread};
@@ -143,6 +144,16 @@ impl SdkClient {
                     self.client.update_table().table_name(table).global_secondary_index_updates(update.build());
                 of_index(answered(request.send().await, |reply| status(reply.table_description)))
             }
+            Operation::EnableTimeToLive { table } => {
+                let specification = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires");
+                let specification = specification.build().expect("both members are there");
+                let request = self.client.update_time_to_live().table_name(table);
+                let reply = request.time_to_live_specification(specification).send().await;
+                match answered(reply, |_| Ok(Answer::Written(None))) {
+                    Err(Failure::Absurd(said)) if said.contains("already enabled") => Ok(Answer::Written(None)),
+                    outcome => outcome,
+                }
+            }
             Operation::StreamOf { .. }
             | Operation::Shards { .. }
             | Operation::ShardIterator { .. }
@@ -205,7 +216,7 @@ impl SdkClient {
             let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(view);
             request = request.stream_specification(stream.build().expect("whether it is enabled is there"));
         }
-        if !matches!(shape, Shape::Hash | Shape::Streamed) {
+        if !matches!(shape, Shape::Hash | Shape::Streamed | Shape::Expiring) {
             request = request
                 .key_schema(key_element("sk", KeyType::Range))
                 .attribute_definitions(attribute("sk", ScalarAttributeType::N));

@@ -80,6 +80,8 @@ pub enum Shape {
     GloballyIndexed,
     /// Partition key `pk`; with a stream of new and old images.
     Streamed,
+    /// Partition key `pk`; once it is active, time to live is enabled on `expires` (N).
+    Expiring,
 }
 
 /// The local index of [`Shape::LocallyIndexed`].
@@ -204,6 +206,10 @@ pub enum Operation {
     DropIndex {
         table: String,
     },
+    /// UpdateTimeToLive of a [`Shape::Expiring`]. That it is enabled already is no error.
+    EnableTimeToLive {
+        table: String,
+    },
     /// The ARN of a table's stream, by DescribeTable.
     StreamOf {
         table: String,
@@ -310,6 +316,7 @@ impl Operation {
             | Operation::DeleteTable { table }
             | Operation::AddIndex { table }
             | Operation::DropIndex { table }
+            | Operation::EnableTimeToLive { table }
             | Operation::StreamOf { table }
             | Operation::Shards { table, .. }
             | Operation::ShardIterator { table, .. }

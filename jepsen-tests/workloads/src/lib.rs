@@ -23,6 +23,7 @@ pub mod tables;
 mod testing;
 pub mod transact_append;
 pub mod trigger;
+pub mod ttl;
 pub mod workload;
 
 pub use client::{
@@ -34,7 +35,7 @@ pub use judging::judge;
 pub use workload::{Judgement, Session, Surroundings, Violation, Workload, make_tables};
 
 /// Names of all workloads.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     "register",
     "counter",
     "append",
@@ -47,6 +48,7 @@ pub const NAMES: [&str; 12] = [
     "transact-append",
     "global-index",
     "stream",
+    "ttl",
 ];
 
 /// Those that need functions made for them, which only the simulation has.
@@ -66,6 +68,7 @@ pub fn by_name(name: &str, prefix: &str) -> Option<Box<dyn Workload>> {
         "global-index" => Box::new(global_index::GlobalIndexes::new(table)),
         "stream" => Box::new(stream::Streams::new(table)),
         "trigger" => Box::new(trigger::Triggers::new(table)),
+        "ttl" => Box::new(ttl::Expiries::new(table)),
         "eventual" => Box::new(eventual::Eventual::new(table)),
         "bank" => Box::new(bank::Bank::new(&table)),
         "transact-append" => Box::new(transact_append::TransactAppends::new(&table)),

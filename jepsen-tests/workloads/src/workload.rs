@@ -38,6 +38,8 @@ pub trait Surroundings: Send + Sync {
     fn random_below(&self, end: u64) -> u64;
     /// Time since some fixed moment, the same clock for all clients.
     fn now_us(&self) -> u64;
+    /// Seconds since 1970, as a clock has them that is right.
+    fn wall_s(&self) -> i64;
     fn sleep(&self, duration: Duration) -> BoxFuture<'_, ()>;
 }
 
@@ -116,8 +118,16 @@ pub async fn make_tables(
             let described = client.call(Operation::DescribeTable { table: table.clone() }).await;
             match described {
                 Ok(Answer::Table(TableStatus::Active)) => {
-                    last = None;
-                    break;
+                    last = match shape {
+                        Shape::Expiring => {
+                            let enabled = client.call(Operation::EnableTimeToLive { table: table.clone() }).await;
+                            Some(enabled).filter(|enabled| !matches!(enabled, Ok(Answer::Written(_))))
+                        }
+                        _ => None,
+                    };
+                    if last.is_none() {
+                        break;
+                    }
                 }
                 Ok(Answer::NoSuchTable) => {
                     last = Some(client.call(Operation::CreateTable { table: table.clone(), shape: *shape }).await);

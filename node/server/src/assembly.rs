@@ -7,7 +7,7 @@ use crate::{
     edge::{Edge, serve},
     error::ServerError,
     membership::{Standing, introduce},
-    settings::{Place, size::Size},
+    settings::{Place, TtlChanges, size::Size},
     shutdown::{Signals, failed},
     sockets::Sockets,
 };
@@ -39,6 +39,7 @@ pub struct Blueprint {
     pub partitions: Option<u64>,
     pub tables_max: Option<u64>,
     pub throttling: stator_replica::Throttling,
+    pub ttl_changes: TtlChanges,
     pub authentication: Authentication,
     pub tls: Option<TlsSettings>,
 }
@@ -140,6 +141,7 @@ async fn start(blueprint: Blueprint) -> Result<Running, ServerError> {
     settings.cluster.partitions_of_new_table = blueprint.partitions;
     settings.cluster.tables_max = blueprint.tables_max;
     settings.replica.throttling = blueprint.throttling;
+    settings.cluster.time_to_live_at_any_time = blueprint.ttl_changes == TtlChanges::Unlimited;
     let parts = NodeParts {
         node: standing.member.node(),
         start: standing.node_start(addresses, blueprint.zone.clone()),

@@ -126,6 +126,8 @@ pub struct DevSettings {
     #[command(flatten)]
     pub capacity: Capacity,
     #[command(flatten)]
+    pub expiry: Expiry,
+    #[command(flatten)]
     pub place: Place,
     #[command(flatten)]
     pub logs: Logs,
@@ -196,6 +198,8 @@ pub struct StartSettings {
     #[command(flatten)]
     pub capacity: Capacity,
     #[command(flatten)]
+    pub expiry: Expiry,
+    #[command(flatten)]
     pub place: Place,
     #[command(flatten)]
     pub logs: Logs,
@@ -209,6 +213,14 @@ pub struct Capacity {
     /// Whether requests beyond a table's capacity are throttled as DynamoDB does, or only counted; give all nodes the same
     #[arg(long, env = "STATOR_THROTTLING", default_value = "count", help_heading = "Capacity")]
     pub throttling: Throttling,
+}
+
+/// How items expire.
+#[derive(Args, Debug)]
+pub struct Expiry {
+    /// How often time to live of a table may be enabled or disabled: once an hour as in DynamoDB, or at any time
+    #[arg(long, env = "STATOR_TTL_CHANGES", default_value = "hourly", help_heading = "Time to live")]
+    pub ttl_changes: TtlChanges,
 }
 
 /// What stands in ARNs. Fixed at a cluster's first start.
@@ -249,6 +261,12 @@ pub enum LogFormat {
 pub enum Throttling {
     Enforce,
     Count,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+pub enum TtlChanges {
+    Hourly,
+    Unlimited,
 }
 
 impl From<Throttling> for stator_replica::Throttling {

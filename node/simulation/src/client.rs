@@ -1,7 +1,7 @@
 //! Clients of a simulated cluster. They stand outside of it: their messages to a node take time, and a node's death leaves them
 //! without an answer.
 
-use crate::{cluster::Cluster, functions, wire, world::World};
+use crate::{clock, cluster::Cluster, functions, wire, world::World};
 use bytes::Bytes;
 use stator_catalog::{BillingSpec, Change, TableSpec, TableStatus};
 use stator_gateway::Gateway;
@@ -86,6 +86,10 @@ impl Surroundings for World {
 
     fn now_us(&self) -> u64 {
         self.now().as_micros() as u64
+    }
+
+    fn wall_s(&self) -> i64 {
+        clock::right_wall_ms(self.now()) as i64 / 1_000
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'_, ()> {

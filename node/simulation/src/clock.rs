@@ -8,6 +8,14 @@ use tokio::time::Instant;
 /// 2026-01-01: where simulated wall clocks begin.
 const WALL_MS_AT_START: u64 = 1_767_225_600_000;
 
+/// What clocks show at first as elapsed: code may look back from the start.
+const ELAPSED_AT_START: Duration = Duration::from_secs(3_600);
+
+/// What a wall clock shows that is right, so long after the start.
+pub fn right_wall_ms(since_start: Duration) -> u64 {
+    WALL_MS_AT_START + (ELAPSED_AT_START + since_start).as_millis() as u64
+}
+
 /// Ticks `rate` times as fast as simulated time.
 pub struct SimulatedClock {
     pace: Mutex<Pace>,
@@ -31,8 +39,7 @@ impl Pace {
 
 impl SimulatedClock {
     pub fn new(rate: f64) -> SimulatedClock {
-        // An hour ahead of zero, so that code may look back from the start.
-        let shown = Duration::from_secs(3_600);
+        let shown = ELAPSED_AT_START;
         SimulatedClock { pace: Mutex::new(Pace { at: Instant::now(), shown, rate }), wall_offset_ms: Mutex::new(0) }
     }
 
@@ -45,6 +52,11 @@ impl SimulatedClock {
     /// Moves the wall clock, as an operator or a time daemon may do at any moment.
     pub fn jump(&self, by_ms: i64) {
         *self.wall_offset_ms.lock() += by_ms;
+    }
+
+    /// Undoes all jumps.
+    pub fn set_right(&self) {
+        *self.wall_offset_ms.lock() = 0;
     }
 }
 

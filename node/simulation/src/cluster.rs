@@ -293,6 +293,11 @@ impl Cluster {
         }
     }
 
+    /// Sets all wall clocks right.
+    pub fn set_clocks_right(&self) {
+        self.machines.lock().values().for_each(|machine| machine.clock.set_right());
+    }
+
     /// From now on a node's clock ticks so many times as fast as simulated time.
     pub fn set_clock_rate(&self, id: NodeId, rate: f64) {
         if let Some(machine) = self.machines.lock().get(&id) {

@@ -98,6 +98,7 @@ pub fn hunt_for(mutant: Mutant) -> Hunt {
             swarm(&["stream"], 15, 1)
         }
         Mutant::ResumeTriggerLate | Mutant::MoveTriggerEarly => swarm(&["trigger"], 15, 1),
+        Mutant::TtlUnconditional => swarm(&["ttl"], 15, 1),
         Mutant::ReadThroughIntent => swarm(&["bank", "transact-append"], 15, 10),
         Mutant::WriteThroughIntent
         | Mutant::TransactGetThroughIntent

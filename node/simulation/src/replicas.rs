@@ -60,12 +60,12 @@ fn compare(cluster: &Cluster, partition: &PartitionDescription) -> Vec<String> {
     found
 }
 
-/// All items and entries of local indexes that a node has of a partition.
+/// All items, entries of local indexes and rows of expiry that a node has of a partition.
 fn content(cluster: &Cluster, node: NodeId, partition: &PartitionDescription) -> Vec<(Bytes, Bytes)> {
     let mut rows = Vec::new();
     let Some(Ok(view)) = cluster.rows(node).map(|rows| rows.view()) else { return rows };
     let local: Vec<IndexNumber> = (1..=5).map(IndexNumber).collect();
-    for (start, end) in items_bounds(partition.table, partition.tokens, &local) {
+    for (start, end) in items_bounds(partition.table, partition.tokens, &local, true) {
         let range = KeyRange { start: start.into(), end: end.map(Bytes::from) };
         // A simulated disk that runs does not fail.
         let _ = view.scan(Family::Items, &range, Direction::Forward, &mut |key, value| {

@@ -174,6 +174,8 @@ async fn live(cluster: &Arc<Cluster>, mix: &Mix, workloads: &[Arc<Running>]) -> 
     over.store(true, Ordering::Relaxed);
     world.note(|| "everything heals".to_owned());
     heal(cluster);
+    // What waits for its time does not wait for hours.
+    cluster.set_clocks_right();
     for client in clients {
         client.await.map_err(|error| format!("a client ended: {error}"))?;
     }

@@ -83,5 +83,6 @@ fn vary(dice: &mut Dice, settings: &AllSettings) -> AllSettings {
     varied.cluster.transaction_old_after = dice.between(Duration::from_millis(20), Duration::from_secs(3));
     varied.cluster.streams_look_every = dice.between(Duration::from_millis(50), Duration::from_secs(1));
     varied.cluster.shard_open_for = dice.between(Duration::from_millis(500), Duration::from_secs(5));
+    varied.cluster.expiries_look_every = dice.between(Duration::from_millis(20), Duration::from_millis(500));
     varied
 }

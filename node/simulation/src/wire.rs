@@ -68,6 +68,10 @@ pub fn request(operation: &Operation) -> (Api, Vec<u8>) {
             let delete = json!({"Delete": {"IndexName": ADDED_INDEX}});
             (Api::UpdateTable, json!({"TableName": table, "GlobalSecondaryIndexUpdates": [delete]}))
         }
+        Operation::EnableTimeToLive { table } => {
+            let specification = json!({"Enabled": true, "AttributeName": "expires"});
+            (Api::UpdateTimeToLive, json!({"TableName": table, "TimeToLiveSpecification": specification}))
+        }
         Operation::StreamOf { .. }
         | Operation::Shards { .. }
         | Operation::ShardIterator { .. }
@@ -145,7 +149,7 @@ fn key(name: &str, kind: &str) -> Json {
 
 fn create_table(table: &str, shape: Shape) -> Json {
     let (mut attributes, mut keys) = (vec![attribute("pk", "S")], vec![key("pk", "HASH")]);
-    if !matches!(shape, Shape::Hash | Shape::Streamed) {
+    if !matches!(shape, Shape::Hash | Shape::Streamed | Shape::Expiring) {
         attributes.push(attribute("sk", "N"));
         keys.push(key("sk", "RANGE"));
     }
@@ -207,6 +211,7 @@ pub fn outcome(operation: &Operation, status: u16, body: &[u8]) -> Outcome {
     match kind.rsplit('#').next().unwrap_or_default() {
         "ResourceNotFoundException" if of_index => Ok(Answer::NoSuchIndex),
         "ResourceInUseException" | "LimitExceededException" if of_index => Err(Failure::Definite(reply.to_string())),
+        "ValidationException" if said.contains("TimeToLive is already enabled") => Ok(Answer::Written(None)),
         "ValidationException" if of_index && said.contains("Duplicate index name") => {
             Err(Failure::Definite(reply.to_string()))
         }
@@ -240,7 +245,10 @@ fn cancelled(reply: &Json) -> Option<Vec<String>> {
 fn answer(operation: &Operation, reply: &Json) -> Option<Answer> {
     Some(match operation {
         Operation::Get { .. } => Answer::Item(read_optional(&reply["Item"])?),
-        Operation::Put { .. } | Operation::Delete { .. } | Operation::TransactWrite { .. } => Answer::Written(None),
+        Operation::Put { .. }
+        | Operation::Delete { .. }
+        | Operation::TransactWrite { .. }
+        | Operation::EnableTimeToLive { .. } => Answer::Written(None),
         Operation::TransactGet { .. } => {
             let responses = reply["Responses"].as_array()?;
             Answer::Items(responses.iter().map(|response| read_optional(&response["Item"])).collect::<Option<_>>()?)

@@ -1,5 +1,4 @@
 // Dynamoose: a model that makes its own table and changes it, documents, queries, scans, batches, transactions.
-// Left out: `expires`, as it calls UpdateTimeToLive.
 'use strict'
 
 const assert = require('node:assert/strict')
@@ -111,4 +110,16 @@ test('a changed model changes its table', async () => {
   const { Tags } = await dynamoose.aws.ddb().listTagsOfResource({ ResourceArn: Table.TableArn })
   assert.deepEqual(Tags, [{ Key: 'team', Value: 'cats' }])
   assert.equal((await table.create({ return: 'request' })).TableName, name)
+})
+
+test('items of a table with `expires` leave when they have expired', async () => {
+  const Nap = dynamoose.model('Nap', new dynamoose.Schema({ cat: { type: String, hashKey: true }, until: Date }))
+  const naps = tableName('naps')
+  const table = new dynamoose.Table(naps, [Nap], { waitForActive, throughput: 'ON_DEMAND', initialize: false, expires: { ttl: 1000, attribute: 'until', items: { returnExpired: false } } })
+  await table.initialize()
+  const described = () => dynamoose.aws.ddb().describeTimeToLive({ TableName: naps })
+  const { TimeToLiveDescription } = await eventually(described, (told) => told.TimeToLiveDescription.TimeToLiveStatus === 'ENABLED')
+  assert.equal(TimeToLiveDescription.AttributeName, 'until')
+  await Nap.create({ cat: 'tom' })
+  await eventually(() => dynamoose.aws.ddb().scan({ TableName: naps, ConsistentRead: true }), ({ Count }) => Count === 0)
 })

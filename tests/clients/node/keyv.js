@@ -1,25 +1,13 @@
-// Keyv with its DynamoDB store: a cache in a table that is there.
-// Left out: the table that the store makes when there is none, as it calls UpdateTimeToLive then.
+// Keyv with its DynamoDB store: a cache in a table that the store makes, with time to live.
 'use strict'
 
 const assert = require('node:assert/strict')
-const { before, test } = require('node:test')
-const { CreateTableCommand, DynamoDBClient, waitUntilTableExists } = require('@aws-sdk/client-dynamodb')
+const { test } = require('node:test')
+const { DescribeTimeToLiveCommand, DynamoDBClient } = require('@aws-sdk/client-dynamodb')
 const { Keyv, KeyvDynamo } = require('@keyv/dynamo')
 const { eventually, tableName } = require('./stator')
 
 const name = tableName('cache')
-
-before(async () => {
-  const client = new DynamoDBClient({})
-  await client.send(new CreateTableCommand({
-    TableName: name,
-    KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-    AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-    BillingMode: 'PAY_PER_REQUEST'
-  }))
-  await waitUntilTableExists({ client, maxWaitTime: 20, minDelay: 1, maxDelay: 1 }, { TableName: name })
-})
 
 test('values are set, found, deleted and cleared', async () => {
   const errors = []
@@ -43,4 +31,7 @@ test('values are set, found, deleted and cleared', async () => {
   await read('c', (value) => value === 3)
   await eventually(async () => { await cache.clear(); return cache.get('c') }, (value) => value === undefined)
   assert.deepEqual(errors, [])
+  const described = () => new DynamoDBClient({}).send(new DescribeTimeToLiveCommand({ TableName: name }))
+  const { TimeToLiveDescription } = await eventually(described, (told) => told.TimeToLiveDescription.TimeToLiveStatus === 'ENABLED')
+  assert.equal(TimeToLiveDescription.AttributeName, 'expiresAt')
 })

@@ -1,10 +1,9 @@
 // OneTable: several models in one table that it makes itself, unique attributes, queries over indexes, batches, transactions.
-// Left out: `TimeToLiveSpecification` of createTable, as it calls UpdateTimeToLive. An attribute with `ttl: true` is used.
 'use strict'
 
 const assert = require('node:assert/strict')
 const { before, test } = require('node:test')
-const { DynamoDBClient } = require('@aws-sdk/client-dynamodb')
+const { DescribeTimeToLiveCommand, DynamoDBClient } = require('@aws-sdk/client-dynamodb')
 const { Table } = require('dynamodb-onetable')
 const { eventually, tableName } = require('./stator')
 
@@ -50,8 +49,11 @@ const User = table.getModel('User')
 const consistent = { consistent: true }
 
 before(async () => {
-  await table.createTable({ wait: 20 })
+  await table.createTable({ wait: 20, TimeToLiveSpecification: { AttributeName: 'expires', Enabled: true } })
   assert.ok(await table.exists())
+  const described = () => new DynamoDBClient({}).send(new DescribeTimeToLiveCommand({ TableName: table.name }))
+  const { TimeToLiveDescription } = await eventually(described, (told) => told.TimeToLiveDescription.TimeToLiveStatus === 'ENABLED')
+  assert.equal(TimeToLiveDescription.AttributeName, 'expires')
 })
 
 test('accounts have unique names', async () => {

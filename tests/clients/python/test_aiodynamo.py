@@ -1,7 +1,4 @@
-"""aiodynamo: a client of its own making, not built on botocore: own signatures, own retries, own reading of errors.
-
-Left out: `time_to_live.enable`, as UpdateTimeToLive is not there.
-"""
+"""aiodynamo: a client of its own making, not built on botocore: own signatures, own retries, own reading of errors."""
 
 import asyncio
 import socket
@@ -71,6 +68,8 @@ async def work(cluster, name):
             wait_for_active=quick,
         )
         assert (await table.describe()).throughput == PayPerRequest()
+        await table.time_to_live.enable("expires", wait_for_enabled=quick)
+        assert (await table.time_to_live.describe()).attribute == "expires"
         await items(table)
         await batches_and_pages(client, table)
         await transactions(client, table)

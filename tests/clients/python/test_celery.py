@@ -1,7 +1,5 @@
-"""Celery with results in DynamoDB: the backend makes its table; tasks, groups and chords leave their results there.
-
-Left out: `ttl_seconds` in the backend's URL, as it calls UpdateTimeToLive.
-"""
+"""Celery with results in DynamoDB: the backend makes its table, with time to live; tasks, groups and chords leave their
+results there."""
 
 import pytest
 from celery import Celery, chord, group
@@ -14,7 +12,7 @@ SECONDS_MAX = 20
 
 @pytest.fixture
 def app(aws, table_name):
-    app = Celery("tests", broker="memory://", backend=f"dynamodb://@{REGION}/{table_name}?read=5&write=5")
+    app = Celery("tests", broker="memory://", backend=f"dynamodb://@{REGION}/{table_name}?read=5&write=5&ttl_seconds=3600")
     app.conf.update(
         result_extended=True,
         task_track_started=True,

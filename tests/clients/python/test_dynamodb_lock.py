@@ -1,7 +1,5 @@
-"""python-dynamodb-lock: leases that are renewed, waited for, taken over when their owner is silent, and released.
-
-Left out: `create_dynamodb_table`, as it calls UpdateTimeToLive. The table is the one that it would make.
-"""
+"""python-dynamodb-lock: leases that are renewed, waited for, taken over when their owner is silent, and released. The table is
+one that it makes itself, with time to live."""
 
 import threading
 from datetime import timedelta
@@ -20,12 +18,7 @@ def owner(aws, table_name):
     """Makes a client that owns locks."""
     clients = []
     resource = boto3.resource("dynamodb")
-    resource.create_table(
-        TableName=table_name,
-        KeySchema=[{"AttributeName": "lock_key", "KeyType": "HASH"}, {"AttributeName": "sort_key", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("lock_key", "sort_key")],
-        ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
-    ).wait_until_exists()
+    DynamoDBLockClient.create_dynamodb_table(boto3.client("dynamodb"), table_name=table_name)
 
     def make(name):
         client = DynamoDBLockClient(

@@ -1,7 +1,6 @@
 """LangGraph with its checkpoints and its long-term memory in DynamoDB (langgraph-checkpoint-aws).
 
-Left out: time to live of the store's items (UpdateTimeToLive), semantic search (vector indexes), large checkpoints, which go
-to S3.
+Left out: semantic search (vector indexes), large checkpoints, which go to S3.
 """
 
 import operator
@@ -88,9 +87,14 @@ def test_a_conversation_is_interrupted_and_goes_on_in_another_process(checkpoint
 
 
 def test_the_store_makes_its_table_and_remembers(aws, table_name):
-    store = DynamoDBStore(table_name=table_name, region_name=REGION)
+    store = DynamoDBStore(table_name=table_name, region_name=REGION, ttl={"default_ttl": 60})
     store.setup()
     wait_for(table_name)
+    client = boto3.client("dynamodb")
+    eventually(
+        lambda: client.describe_time_to_live(TableName=table_name)["TimeToLiveDescription"],
+        lambda told: told == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"},
+    )
     for number in range(5):
         store.put(("users", "ann"), f"fact {number}", {"text": f"likes {number}", "even": number % 2 == 0})
     item = eventually(lambda: store.get(("users", "ann"), "fact 3"))

@@ -1,8 +1,4 @@
-"""PynamoDB: models that make their own table and indexes, conditions, versions, batches, pages, transactions.
-
-Left out: making the table of a model with a TTLAttribute, as it calls UpdateTimeToLive. Such a model is used on a table
-that another one has made.
-"""
+"""PynamoDB: models that make their own table and indexes, conditions, versions, batches, pages, transactions, expiry."""
 
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -110,6 +106,25 @@ def test_a_model_makes_its_table_and_drops_it(aws, cluster, table_name):
     }
     Book.delete_table()
     assert not Book.exists()
+
+
+def test_a_model_whose_items_expire_makes_its_table(aws, cluster, table_name):
+    name = table_name
+
+    class Visit(Model):
+        class Meta:
+            table_name = name
+            host = cluster.nodes[-1].endpoint
+            region = REGION
+            billing_mode = "PAY_PER_REQUEST"
+
+        guest = UnicodeAttribute(hash_key=True)
+        until = TTLAttribute()
+
+    Visit.create_table(wait=True)
+    visit = Visit("ann", until=timedelta(seconds=1))
+    visit.save()
+    eventually(lambda: Visit.count(consistent_read=True), lambda count: count == 0)
 
 
 def test_an_item_is_saved_read_updated_and_deleted(library):

@@ -8,7 +8,7 @@ use crate::operation::{
     DescribeReplicaAutoScaling, DescribeTable, DescribeTimeToLive, ExecuteStatement, ExecuteTransaction, Execution,
     GetItem, ListContributorInsights, ListTables, ListTags, ManyItems, OneItem, Operation, PutItem, Query, Scan,
     Tables, TransactGetItems, TransactWriteItems, Transaction, UpdateContributorInsights, UpdateItem,
-    UpdateReplicaAutoScaling, UpdateTable,
+    UpdateReplicaAutoScaling, UpdateTable, UpdateTimeToLive,
 };
 use crate::scaling::{
     ChangeScalingTags, DeleteScalingPolicy, DeregisterScalableTarget, DescribeScalableTargets,
@@ -84,6 +84,7 @@ pub fn parse_any(target: &str, body: &[u8]) -> Result<Vec<Command>, ApiError> {
         Operation::ListTables => ListTables::parse(body).map(nothing),
         Operation::DescribeContinuousBackups => DescribeContinuousBackups::parse(body).map(nothing),
         Operation::DescribeTimeToLive => DescribeTimeToLive::parse(body).map(nothing),
+        Operation::UpdateTimeToLive => UpdateTimeToLive::parse(body).map(nothing),
         Operation::UpdateContributorInsights => UpdateContributorInsights::parse(body).map(nothing),
         Operation::DescribeContributorInsights => DescribeContributorInsights::parse(body).map(nothing),
         Operation::ListContributorInsights => ListContributorInsights::parse(body).map(nothing),
@@ -159,5 +160,6 @@ pub fn table() -> TableDescription {
         tags: BTreeMap::new(),
         streams: Vec::new(),
         global_indexes: Vec::new(),
+        time_to_live: None,
     }
 }

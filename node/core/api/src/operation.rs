@@ -15,7 +15,6 @@ pub mod describe_continuous_backups;
 pub mod describe_endpoints;
 pub mod describe_limits;
 pub mod describe_table;
-pub mod describe_time_to_live;
 pub mod execute_statement;
 pub mod execute_transaction;
 mod expressions;
@@ -41,6 +40,7 @@ mod table_tests;
 pub mod tags;
 #[cfg(test)]
 mod tests;
+pub mod time_to_live;
 pub mod transact_get_items;
 pub mod transact_write_items;
 pub mod update_item;
@@ -58,7 +58,6 @@ pub use describe_continuous_backups::DescribeContinuousBackups;
 pub use describe_endpoints::DescribeEndpoints;
 pub use describe_limits::DescribeLimits;
 pub use describe_table::DescribeTable;
-pub use describe_time_to_live::DescribeTimeToLive;
 pub use execute_statement::{ExecuteStatement, Execution};
 pub use execute_transaction::{ExecuteTransaction, Transaction};
 pub use get_item::GetItem;
@@ -71,6 +70,7 @@ pub use replica_auto_scaling::{DescribeReplicaAutoScaling, UpdateReplicaAutoScal
 pub use scan::Scan;
 pub use table_json::TableView;
 pub use tags::{ChangeTags, ListTags};
+pub use time_to_live::{DescribeTimeToLive, UpdateTimeToLive};
 pub use transact_get_items::TransactGetItems;
 pub use transact_write_items::TransactWriteItems;
 pub use update_item::UpdateItem;
@@ -177,6 +177,7 @@ operations! {
     UpdateItem,
     UpdateTable,
     UpdateTableReplicaAutoScaling,
+    UpdateTimeToLive,
 }
 
 impl Operation {

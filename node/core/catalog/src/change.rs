@@ -95,6 +95,19 @@ pub enum Change {
         table: String,
         mode: Option<InsightsMode>,
     },
+    /// UpdateTimeToLive.
+    ChangeTimeToLive {
+        table: String,
+        attribute: String,
+        enabled: bool,
+        /// A setting: the last change need not be an hour ago.
+        at_any_time: bool,
+    },
+    /// All partitions of the table follow the change of that millisecond.
+    TimeToLiveReady {
+        table: TableId,
+        changed_ms: u64,
+    },
     /// Gives ids to replicas that a partition shall get.
     PlanMembers(MembersPlan),
     /// The plan made at that epoch is not carried out.
@@ -168,6 +181,7 @@ impl Change {
             Change::CreateTable { .. }
             | Change::UpdateTable { .. }
             | Change::DeleteTable { .. }
+            | Change::ChangeTimeToLive { .. }
             | Change::PlanMembers(_)
             | Change::DeleteKey { .. }
             | Change::Function(_)
@@ -182,6 +196,7 @@ impl Change {
             | Change::TableGone { .. }
             | Change::ChangeTags { .. }
             | Change::ChangeInsights { .. }
+            | Change::TimeToLiveReady { .. }
             | Change::DropPlan { .. }
             | Change::PartitionChanged { .. }
             | Change::ReplicaLost { .. }

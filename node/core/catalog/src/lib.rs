@@ -50,7 +50,7 @@ pub use system_table::SystemTable;
 pub use table::{
     Billing, ContributorInsights, GlobalIndex, IndexProjection, IndexStatus, InsightsMode, KeyAttribute, KeySchema,
     LocalIndex, OnDemandThroughput, STREAM_RETENTION_MS, Sse, StreamDescription, StreamLabel, StreamStatus, StreamView,
-    TableClass, TableDescription, TableStatus, Throughput, Way,
+    TableClass, TableDescription, TableStatus, Throughput, TimeToLive, TimeToLiveStatus, Way,
 };
 
 use stator_item::{NodeId, ReplicaId};

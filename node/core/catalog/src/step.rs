@@ -14,6 +14,7 @@ mod table_update;
 mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
+mod time_to_live;
 
 use crate::{AccessKey, Catalog, CatalogRefusal, Change, ChangeId, Outcome, Stamp, TABLES_MAX};
 
@@ -47,6 +48,10 @@ impl Catalog {
             Change::TableGone { id } => Ok(self.table_gone(id, at)),
             Change::ChangeTags { table, set, remove } => self.change_tags(&table, set, &remove),
             Change::ChangeInsights { table, mode } => self.change_insights(&table, mode, at),
+            Change::ChangeTimeToLive { table, attribute, enabled, at_any_time } => {
+                self.change_time_to_live(&table, (attribute, enabled), at_any_time, at)
+            }
+            Change::TimeToLiveReady { table, changed_ms } => Ok(self.time_to_live_ready(table, changed_ms)),
             Change::PlanMembers(plan) => self.plan_members(&plan),
             Change::DropPlan { partition, epoch } => Ok(self.drop_plan(partition, epoch)),
             Change::PartitionChanged { partition, epoch, members } => self.partition_changed(partition, epoch, members),

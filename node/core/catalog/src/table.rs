@@ -217,6 +217,51 @@ impl StreamDescription {
     }
 }
 
+/// `TimeToLiveStatus` of the API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TimeToLiveStatus {
+    /// Not all partitions know it yet, or not all that was there before is in order of its expiry.
+    Enabling,
+    Enabled,
+    /// Not all partitions know of its end yet.
+    Disabling,
+    Disabled,
+}
+
+impl TimeToLiveStatus {
+    /// As the API spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            TimeToLiveStatus::Enabling => "ENABLING",
+            TimeToLiveStatus::Enabled => "ENABLED",
+            TimeToLiveStatus::Disabling => "DISABLING",
+            TimeToLiveStatus::Disabled => "DISABLED",
+        }
+    }
+}
+
+/// Time to live of a table, from when it was first enabled on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TimeToLive {
+    /// Holds the second since 1970 in which an item expires.
+    pub attribute: String,
+    pub status: TimeToLiveStatus,
+    /// When it was last enabled or disabled, in milliseconds since 1970.
+    pub changed_ms: u64,
+}
+
+impl TimeToLive {
+    /// Whether items expire.
+    pub fn is_enabled(&self) -> bool {
+        matches!(self.status, TimeToLiveStatus::Enabling | TimeToLiveStatus::Enabled)
+    }
+
+    /// Whether it is on its way.
+    pub fn is_changing(&self) -> bool {
+        matches!(self.status, TimeToLiveStatus::Enabling | TimeToLiveStatus::Disabling)
+    }
+}
+
 /// `ContributorInsightsMode`: which requests for a key are counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum InsightsMode {
@@ -257,6 +302,8 @@ pub struct TableDescription {
     /// Those that may be read, the oldest first. At most the last one is enabled.
     pub streams: Vec<StreamDescription>,
     pub global_indexes: Vec<GlobalIndex>,
+    /// `None`: it was never enabled.
+    pub time_to_live: Option<TimeToLive>,
 }
 
 impl TableDescription {
@@ -288,6 +335,12 @@ impl TableDescription {
     /// The stream of that label, enabled or not.
     pub fn stream_labelled(&self, label: StreamLabel) -> Option<&StreamDescription> {
         self.streams.iter().find(|stream| stream.label == label)
+    }
+
+    /// The attribute that says when an item expires, if items do.
+    pub fn expiry_attribute(&self) -> Option<&str> {
+        let time_to_live = self.time_to_live.as_ref().filter(|time_to_live| time_to_live.is_enabled());
+        time_to_live.map(|time_to_live| time_to_live.attribute.as_str())
     }
 
     /// Whether somebody reads its change log, so that there has to be one.

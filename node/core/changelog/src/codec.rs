@@ -1,20 +1,20 @@
 //! The stored form of a change record. Its sequence number is in the row's key and not repeated here.
 //!
-//! version | kind | origin | timestamp (16) | created (8) | images present | length of the old image (4, if both are) | images.
+//! version | kind | by | origin | timestamp (16) | created (8) | images present | length of the old image (4, if both are) | images.
 //! Guarantees: what was encoded is decoded to the same record; any other bytes are an error, never a panic.
 
 use crate::{
-    record::{ChangeKind, ChangeRecord},
+    record::{ChangeKind, ChangeRecord, ChangedBy},
     sequence::SequenceNumber,
 };
 use bytes::Bytes;
 use stator_item::Timestamp;
 
 /// The version that is written. Earlier ones were never released.
-pub const RECORD_VERSION: u8 = 2;
+pub const RECORD_VERSION: u8 = 3;
 
 /// What lies before the creation time, and before the images.
-const HEAD_BYTES: usize = 1 + 1 + 1 + Timestamp::BYTES;
+const HEAD_BYTES: usize = 1 + 1 + 1 + 1 + Timestamp::BYTES;
 const HEADER_BYTES: usize = HEAD_BYTES + 8 + 1;
 const OLD_IMAGE: u8 = 1;
 const NEW_IMAGE: u8 = 2;
@@ -35,7 +35,7 @@ pub fn encode_record(record: &ChangeRecord) -> Vec<u8> {
     let (old, new) = (record.old_image.as_deref(), record.new_image.as_deref());
     let images_bytes = old.map_or(0, <[u8]>::len) + new.map_or(0, <[u8]>::len);
     let mut out = Vec::with_capacity(HEADER_BYTES + 4 + images_bytes);
-    out.extend_from_slice(&[RECORD_VERSION, kind_tag(record.kind), record.origin]);
+    out.extend_from_slice(&[RECORD_VERSION, kind_tag(record.kind), by_tag(record.by), record.origin]);
     out.extend_from_slice(&record.timestamp.to_bytes());
     out.extend_from_slice(&record.created_ms.to_be_bytes());
     out.push(if old.is_some() { OLD_IMAGE } else { 0 } | if new.is_some() { NEW_IMAGE } else { 0 });
@@ -56,7 +56,7 @@ pub fn decode_record(sequence: SequenceNumber, stored: &[u8]) -> Result<ChangeRe
         return Err(RecordError::UnknownVersion(version));
     }
     let (head, rest) = stored.split_first_chunk::<HEAD_BYTES>().ok_or(SHORT)?;
-    let [_, kind, origin, timestamp @ ..] = *head;
+    let [_, kind, by, origin, timestamp @ ..] = *head;
     let (created_ms, rest) = rest.split_first_chunk::<8>().ok_or(SHORT)?;
     let (&present, images) = rest.split_first().ok_or(SHORT)?;
     let (old_image, new_image) = match present {
@@ -77,6 +77,7 @@ pub fn decode_record(sequence: SequenceNumber, stored: &[u8]) -> Result<ChangeRe
     Ok(ChangeRecord {
         sequence,
         kind,
+        by: by_of(by).ok_or(RecordError::Damaged("it was made by nobody known"))?,
         timestamp: Timestamp::from_bytes(timestamp),
         created_ms: u64::from_be_bytes(*created_ms),
         origin,
@@ -103,6 +104,22 @@ fn kind_of(tag: u8) -> Option<ChangeKind> {
     }
 }
 
+/// Stored: a tag is never given a second meaning.
+fn by_tag(by: ChangedBy) -> u8 {
+    match by {
+        ChangedBy::Client => 0,
+        ChangedBy::TimeToLive => 1,
+    }
+}
+
+fn by_of(tag: u8) -> Option<ChangedBy> {
+    match tag {
+        0 => Some(ChangedBy::Client),
+        1 => Some(ChangedBy::TimeToLive),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +129,7 @@ mod tests {
         ChangeRecord {
             sequence: SequenceNumber(77),
             kind: ChangeKind::between(old.as_ref(), new.as_ref()).unwrap_or(ChangeKind::Remove),
+            by: if origin == 1 { ChangedBy::TimeToLive } else { ChangedBy::Client },
             timestamp: Timestamp { wall_ms: 1_700_000_000_000, counter: 3, node: 9 },
             created_ms: 1_700_000_000_123,
             origin,
@@ -125,7 +143,7 @@ mod tests {
         fn records_survive_encoding(
             old in any::<Option<Vec<u8>>>(),
             new in any::<Option<Vec<u8>>>(),
-            origin in any::<u8>(),
+            origin in 0..3u8,
         ) {
             prop_assume!(old.is_some() || new.is_some());
             let record = record(old, new, origin);

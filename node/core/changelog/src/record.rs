@@ -13,12 +13,22 @@ pub enum ChangeKind {
     Remove,
 }
 
+/// Who made a change: `userIdentity` of the Streams API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum ChangedBy {
+    #[default]
+    Client,
+    /// The item expired.
+    TimeToLive,
+}
+
 /// What happened to one item. Both images are kept, whatever a stream shows of them: consumers differ.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ChangeRecord {
     /// Given when the record is applied; 0 while it is in flight.
     pub sequence: SequenceNumber,
     pub kind: ChangeKind,
+    pub by: ChangedBy,
     /// Version of the write: its HLC timestamp.
     pub timestamp: Timestamp,
     /// When the record was applied, in milliseconds since 1970; never falls along a log. Given then; 0 while it is in flight.

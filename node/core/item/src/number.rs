@@ -81,6 +81,21 @@ impl Number {
         i64::try_from(if self.negative { -value } else { value }).ok()
     }
 
+    /// The least integer that is not below the value, if it is in range.
+    pub fn to_i64_ceil(&self) -> Option<i64> {
+        let Some(decimals) = u32::try_from(-i32::from(self.exponent)).ok().filter(|decimals| *decimals > 0) else {
+            return self.to_i64();
+        };
+        // A divisor beyond the range is above every coefficient.
+        let (whole, rest) = match 10_u128.checked_pow(decimals) {
+            Some(divisor) => (self.coefficient / divisor, self.coefficient % divisor),
+            None => (0, self.coefficient),
+        };
+        let whole = i128::try_from(whole).ok()?;
+        let ceiling = if self.negative { -whole } else { whole + i128::from(rest > 0) };
+        i64::try_from(ceiling).ok()
+    }
+
     pub fn is_zero(&self) -> bool {
         self.coefficient == 0
     }

@@ -118,6 +118,8 @@ mutants! {
     ResumeTriggerLate = "resume-trigger-late",
     /// A trigger's position moves before the function has answered.
     MoveTriggerEarly = "move-trigger-early",
+    /// An item that was due when it was looked for is deleted, whatever it is by now.
+    TtlUnconditional = "ttl-unconditional",
 }
 
 /// Whether the mistake is to be made here and now.

@@ -140,6 +140,7 @@ fn change_state(change: &StateChange, now_ms: u64, state: &mut PartitionState, w
             state.description = Some(Arc::new((**table).clone()));
             state.follow_indexes(table, is_first, writes);
             state.follow_streams(table, now_ms, writes);
+            state.follow_expiries(table, is_first, writes);
             trim_unread(state, writes);
         }
         StateChange::Close => close(state, now_ms, writes),
@@ -170,6 +171,7 @@ fn change_state(change: &StateChange, now_ms: u64, state: &mut PartitionState, w
             state.keep_streams(*roll_before_ms, *drop_before_ms, now_ms, writes);
             trim_unread(state, writes);
         }
+        StateChange::IndexExpiries { attribute, backfill } => state.index_expiries(attribute, backfill, writes),
     }
 }
 
@@ -185,6 +187,7 @@ fn close(state: &mut PartitionState, now_ms: u64, writes: &mut RowWrites) {
     state.counts.clear();
     state.received.clear();
     state.end_feeds(writes);
+    state.end_expiries(writes);
     state.close_streams(now_ms, writes);
     state.progress.closed = true;
     trim_unread(state, writes);

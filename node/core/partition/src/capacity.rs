@@ -107,7 +107,12 @@ pub fn way_of(command: &Command) -> Option<Way> {
         | Command::ReadShard(_)
         | Command::KeepStreams { .. }
         | Command::ChangeTrigger(_)
-        | Command::ShowTrigger { .. } => None,
+        | Command::ShowTrigger { .. }
+        // "Deletes items at no additional cost" (Developer Guide, Using time to live).
+        | Command::Expire(_)
+        | Command::ReadUnindexed
+        | Command::IndexExpiries(_)
+        | Command::ShowExpiries => None,
     }
 }
 

@@ -8,9 +8,11 @@ mod tests;
 
 use crate::{
     evaluate::{encode_collection_size, index_entry_of_row},
+    expiry,
+    global_index::Backfill,
     keys::{change_sequence, changes_bounds},
     reply::IndexCount,
-    rows::{COLLECTION_SIZES, Direction, FamilyKind, ReadError, ReadRows, items_bounds},
+    rows::{COLLECTION_SIZES, Direction, EXPIRIES, FamilyKind, ReadError, ReadRows, items_bounds},
     rows_needed::collection_row_key,
     state::PartitionState,
 };
@@ -28,6 +30,8 @@ pub const FINDINGS_MAX: usize = 20;
 pub struct Checked {
     pub items: u64,
     pub index_entries: u64,
+    /// Rows in the order of expiry.
+    pub expiries: u64,
     pub changes: u64,
     pub findings: Vec<String>,
     /// All of them, also those beyond [`FINDINGS_MAX`].
@@ -54,6 +58,7 @@ pub fn check(state: &PartitionState, rows: &dyn ReadRows) -> Result<Checked, Rea
         Some(table) if !state.is_closed() => {
             let counted = check_items(state, table, rows, &mut checked)?;
             check_indexes(state, table, counted.collections, rows, &mut checked)?;
+            check_expiries(state, table, counted.expiries, rows, &mut checked)?;
             check_counts(state, &counted, &mut checked);
         }
         // Before its first description, and after its end, a partition has no rows.
@@ -69,6 +74,8 @@ struct Counted {
     by_index: BTreeMap<IndexNumber, IndexCount>,
     collection: Option<(Vec<u8>, u64)>,
     collections: u64,
+    /// Items that have their row in the order of expiry.
+    expiries: u64,
 }
 
 impl Counted {
@@ -91,7 +98,8 @@ fn check_items(
     let mut failed = None;
     rows.scan(FamilyKind::Items, &bounds, Direction::Forward, &mut |row_key, stored| {
         checked.items += 1;
-        match check_item((row_key, stored), table, rows, &mut counted, checked) {
+        let item = check_item((row_key, stored), table, rows, &mut counted, checked);
+        match item.and_then(|()| check_expiry((row_key, stored), state, rows, &mut counted, checked)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failed = Some(error);
@@ -143,6 +151,31 @@ fn check_item(
             end_collection(counted, rows, checked)?;
             counted.collection = Some((collection, collection_bytes));
         }
+    }
+    Ok(())
+}
+
+/// An item that no backfill has come to yet may have its row.
+fn check_expiry(
+    (row_key, stored): (&[u8], &[u8]),
+    state: &PartitionState,
+    rows: &dyn ReadRows,
+    counted: &mut Counted,
+    checked: &mut Checked,
+) -> Result<(), ReadError> {
+    let Some(expiries) = &state.expiries else { return Ok(()) };
+    let Ok(row::Row { encoded_item, .. }) = row::split_row(stored) else { return Ok(()) };
+    let Some(due) = expiry::row_of(&expiries.attribute, state.tokens().first, row_key, encoded_item)? else {
+        return Ok(());
+    };
+    let is_indexed = match &expiries.backfill {
+        Backfill::Done => true,
+        Backfill::UpTo(last) => row_key <= &last[..],
+    };
+    match rows.get(&due.key)? {
+        Some(found) if due.value.as_ref() == Some(&found) => counted.expiries += 1,
+        None if !is_indexed => {}
+        _ => checked.find(|| format!("item at {}: it has no place in the order of expiry", hex(row_key))),
     }
     Ok(())
 }
@@ -202,6 +235,22 @@ fn check_indexes(
     Ok(())
 }
 
+/// Every item's own row was found; so others are there exactly if their number is another.
+fn check_expiries(
+    state: &PartitionState,
+    table: &TableDescription,
+    of_items: u64,
+    rows: &dyn ReadRows,
+    checked: &mut Checked,
+) -> Result<(), ReadError> {
+    let stored = count_rows(state, table, EXPIRIES, rows)?;
+    checked.expiries += stored;
+    if stored != of_items {
+        checked.find(|| format!("{of_items} items have a place in the order of expiry, which has {stored} places"));
+    }
+    Ok(())
+}
+
 fn check_counts(state: &PartitionState, counted: &Counted, checked: &mut Checked) {
     for told in state.counts() {
         let index = told.index;
@@ -235,7 +284,7 @@ fn count_rows(
 
 fn check_empty(state: &PartitionState, rows: &dyn ReadRows, checked: &mut Checked) -> Result<(), ReadError> {
     let mut found = None;
-    for bounds in items_bounds(state.table(), state.tokens(), &[]) {
+    for bounds in items_bounds(state.table(), state.tokens(), &[], true) {
         rows.scan(FamilyKind::Items, &bounds, Direction::Forward, &mut |row_key, _| {
             found = Some(hex(row_key));
             ControlFlow::Break(())

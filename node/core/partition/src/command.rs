@@ -1,6 +1,7 @@
 //! What a client asks of one partition. Everything in a command was validated by `api`; the partition checks what only
 //! it can know: conditions, sizes after an update, index keys, its token range.
 
+use crate::expiry::{Expire, IndexExpiries};
 use crate::global_index::{Backfill, Delivery};
 use crate::stream::{ReadShard, RecordPlace};
 use crate::transaction::{Decide, Finish, Prepare, TransactGet, TransactOne, TransactionId};
@@ -105,6 +106,13 @@ pub enum Command {
     ShowTrigger {
         mapping: MappingId,
     },
+    /// Deletes items that have expired.
+    Expire(Box<Expire>),
+    /// Items that were there before time to live, to be put in the order of their expiry next.
+    ReadUnindexed,
+    IndexExpiries(Box<IndexExpiries>),
+    /// By which attribute items expire here, and whether all are in that order.
+    ShowExpiries,
 }
 
 /// `ReturnValues`.
@@ -216,6 +224,8 @@ impl Command {
                 | Command::FindRecord { .. }
                 | Command::ReadShard(_)
                 | Command::ShowTrigger { .. }
+                | Command::ReadUnindexed
+                | Command::ShowExpiries
         )
     }
 
@@ -230,6 +240,8 @@ impl Command {
                     | Command::FindRecord { .. }
                     | Command::ReadShard(_)
                     | Command::ShowTrigger { .. }
+                    | Command::ReadUnindexed
+                    | Command::ShowExpiries
             )
     }
 

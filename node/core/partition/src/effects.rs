@@ -136,6 +136,11 @@ pub enum StateChange {
         drop_before_ms: u64,
     },
     Trigger(TriggerChange),
+    /// So many of the items that were there before time to live are in the order of their expiry.
+    IndexExpiries {
+        attribute: String,
+        backfill: Backfill,
+    },
 }
 
 /// Names an entry among those of its partition: from 1 on, rising. Numbers are never used twice within a term: an entry whose

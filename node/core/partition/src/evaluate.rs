@@ -5,6 +5,7 @@
 //! that anything in the reply was read from.
 
 mod administer;
+mod expiry;
 mod image;
 mod indexes;
 mod reading;
@@ -122,6 +123,8 @@ impl Turn<'_> {
             Command::Decide(decide) => Ok(transaction::decide(self, reading, decide)),
             Command::Finish(finish) => transaction::finish(self, reading, finish),
             Command::Forget { transactions } => Ok(transaction::forget(self, reading, transactions)),
+            Command::Expire(expire) => expiry::expire(self, reading, expire),
+            Command::IndexExpiries(page) => expiry::index(self, reading, page),
             Command::ForgetRequests { before_ms } => Ok(transaction::forget_requests(self, *before_ms)),
             other => {
                 let (change, reply) = administer::evaluate(other, reading);

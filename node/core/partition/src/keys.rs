@@ -32,6 +32,7 @@ mod tag {
     pub const REQUEST: u8 = 38;
     pub const STREAM: u8 = 39;
     pub const TRIGGER: u8 = 48;
+    pub const EXPIRIES: u8 = 40;
 }
 
 /// What a row of the family `State` is about.
@@ -68,6 +69,8 @@ pub(crate) enum StateKey {
     Trigger {
         mapping: MappingId,
     },
+    /// By which attribute items expire.
+    Expiries,
 }
 
 /// Where the replica keeps its Raft position, in the same batch as the rows.
@@ -144,6 +147,10 @@ pub(crate) fn trigger_key(partition: PartitionId, mapping: MappingId) -> Bytes {
     state_key(partition, tag::TRIGGER, &mapping.0.to_be_bytes())
 }
 
+pub(crate) fn expiries_key(partition: PartitionId) -> Bytes {
+    state_key(partition, tag::EXPIRIES, &[])
+}
+
 pub(crate) fn log_mark_key(partition: PartitionId, record: SequenceNumber) -> Bytes {
     state_key(partition, tag::LOG_MARK, &record.0.to_be_bytes())
 }
@@ -182,6 +189,7 @@ pub(crate) fn parse_state_key(partition: PartitionId, key: &[u8]) -> Option<Stat
         (tag::TRIGGER, mapping) => {
             Some(StateKey::Trigger { mapping: MappingId(u128::from_be_bytes(mapping.try_into().ok()?)) })
         }
+        (tag::EXPIRIES, []) => Some(StateKey::Expiries),
         (tag::LOG_MARK, record) => Some(StateKey::LogMark { record: SequenceNumber(number(record)?) }),
         (tag::INTENT, row_key) => {
             Some(StateKey::Transactions(TransactionsRow::Intent { row_key: Bytes::copy_from_slice(row_key) }))

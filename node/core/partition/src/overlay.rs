@@ -161,7 +161,8 @@ impl Overlay {
                 | StateChange::TrimChanges { .. }
                 | StateChange::MoveFeed { .. }
                 | StateChange::KeepStreams { .. }
-                | StateChange::Trigger(_),
+                | StateChange::Trigger(_)
+                | StateChange::IndexExpiries { .. },
             )
             | None => {}
         }

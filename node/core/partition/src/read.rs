@@ -9,6 +9,7 @@ mod transaction;
 
 use crate::{
     command::{Command, Get},
+    expiry,
     global_index::feed,
     reply::{Got, Refusal, Reply},
     rows::{ReadError, ReadRow, ReadRows},
@@ -39,6 +40,9 @@ pub fn read(command: &Command, state: &ReadState, rows: &dyn ReadRows) -> Result
     if let Command::ShowTrigger { mapping } = command {
         return Ok(Ok(Reply::Trigger(state.trigger(*mapping).cloned().map(Box::new))));
     }
+    if let Command::ShowExpiries = command {
+        return Ok(Ok(Reply::Expiries(state.expiries_status())));
+    }
     if let Command::Get(_) = command {
         return read_item(command, state, rows);
     }
@@ -55,6 +59,10 @@ pub fn read(command: &Command, state: &ReadState, rows: &dyn ReadRows) -> Result
         Command::ReadFeed { index, after, bytes_max } => {
             let feed = feed::read(*index, *after, *bytes_max, state, table, rows)?;
             Ok(feed.map(|feed| Reply::Feed(Box::new(feed))))
+        }
+        Command::ReadUnindexed => {
+            let page = expiry::read_unindexed(state, rows)?;
+            Ok(page.map(|page| Reply::Unindexed(Box::new(page))))
         }
         Command::TransactGet(command) => transaction::get(command, table, state, rows).map(Ok),
         Command::Count => Ok(Ok(Reply::Counted(state.counts.clone()))),

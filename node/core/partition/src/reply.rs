@@ -2,6 +2,7 @@
 
 use crate::{
     command::Position,
+    expiry::{ExpiriesStatus, Unindexed},
     global_index::{Feed, FeedStatus},
     stream::ShardRecords,
     throttle::Throttled,
@@ -48,6 +49,12 @@ pub enum Reply {
     ShardRecords(Box<ShardRecords>),
     /// `None`: the partition does not know the mapping.
     Trigger(Option<Box<Trigger>>),
+    /// So many items had expired and are deleted.
+    Expired {
+        items: u64,
+    },
+    Unindexed(Box<Unindexed>),
+    Expiries(ExpiriesStatus),
 }
 
 /// Sizes are DynamoDB's (`stator_item::size`), 0 where there is no item.

@@ -1,5 +1,6 @@
 //! Rows as evaluation reads them and as apply writes them. Who stores them is not known here.
 
+use crate::expiry;
 use bytes::Bytes;
 use stator_catalog::TokenRange;
 use stator_item::{Bounds, IndexNumber, RowError, TableId, key};
@@ -8,7 +9,7 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 /// A group of rows with an order of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum FamilyKind {
-    /// Items, their local index entries and collection sizes, by row key.
+    /// Items, their local index entries and collection sizes, by row key; and items by their expiry.
     Items,
     /// Change records, by partition and sequence number.
     Changes,
@@ -99,6 +100,15 @@ pub struct RowWrites {
 }
 
 impl RowWrites {
+    /// The soonest second since 1970 in which any of the items that are put expires.
+    pub fn soonest_expiry_s(&self) -> Option<u64> {
+        let second = |change: &RowChange| match change {
+            RowChange::Put { family: FamilyKind::Items, key, .. } => expiry::second_of_row(key),
+            _ => None,
+        };
+        self.changes.iter().filter_map(second).min()
+    }
+
     pub(crate) fn put(&mut self, family: FamilyKind, key: impl Into<Bytes>, value: impl Into<Bytes>) {
         self.changes.push(RowChange::Put { family, key: key.into(), value: value.into() });
     }
@@ -116,13 +126,23 @@ impl RowWrites {
 /// all others, so a split moves none of them.
 pub const COLLECTION_SIZES: IndexNumber = IndexNumber(u16::MAX);
 
-/// The ranges of the family `Items` in which a partition's rows lie: items, entries of each local index, collection sizes.
-pub fn items_bounds(table: TableId, tokens: TokenRange, local_indexes: &[IndexNumber]) -> Vec<Bounds> {
-    let beside = if local_indexes.is_empty() { None } else { Some(COLLECTION_SIZES) };
+/// Index number of the rows that hold items in the order of their expiry, in tables with time to live.
+pub const EXPIRIES: IndexNumber = IndexNumber(u16::MAX - 1);
+
+/// The ranges of the family `Items` in which a partition's rows lie: items, entries of each local index, collection sizes, and
+/// items by their expiry.
+pub fn items_bounds(
+    table: TableId,
+    tokens: TokenRange,
+    local_indexes: &[IndexNumber],
+    has_expiries: bool,
+) -> Vec<Bounds> {
+    let sizes = (!local_indexes.is_empty()).then_some(COLLECTION_SIZES);
     [IndexNumber::ITEMS]
         .into_iter()
         .chain(local_indexes.iter().copied())
-        .chain(beside)
+        .chain(has_expiries.then_some(EXPIRIES))
+        .chain(sizes)
         .map(|index| key::token_bounds(table, index, tokens.first, tokens.last))
         .collect()
 }

@@ -1,6 +1,6 @@
 //! Which rows a command's evaluation will look at, so that they can be read ahead of its turn.
 
-use crate::{command::Command, rows::COLLECTION_SIZES, transaction::TransactionWrite};
+use crate::{command::Command, expiry, rows::COLLECTION_SIZES, transaction::TransactionWrite};
 use stator_catalog::TableDescription;
 use stator_item::{IndexNumber, Key, key};
 
@@ -16,6 +16,16 @@ pub fn rows_needed(command: &Command, table: &TableDescription) -> Vec<Vec<u8>> 
             return delivery.changes.iter().chain(&delivery.page).map(|row| row.key.to_vec()).collect();
         }
         Command::Get(get) => return vec![item_row_key(table, &get.key)],
+        Command::Expire(expire) => {
+            let items = expire.due.iter().filter_map(|row_key| expiry::item_of(row_key).map(|(_, item)| item.into()));
+            let collections = |item: &Vec<u8>| Some(collection_row_key(table, &expiry::item_key(table, item)?));
+            let mut rows: Vec<Vec<u8>> = items.collect();
+            if !table.local_indexes.is_empty() {
+                rows.extend(rows.iter().filter_map(collections).collect::<Vec<_>>());
+            }
+            return rows;
+        }
+        Command::IndexExpiries(page) => return page.row_keys.iter().map(|row_key| row_key.to_vec()).collect(),
         Command::TransactOne(one) => return written_rows(one.writes.iter().map(TransactionWrite::key), table),
         Command::Prepare(prepare) => return written_rows(prepare.writes.iter().map(TransactionWrite::key), table),
         Command::Page(_)
@@ -40,7 +50,9 @@ pub fn rows_needed(command: &Command, table: &TableDescription) -> Vec<Vec<u8>> 
         | Command::ReadShard(_)
         | Command::KeepStreams { .. }
         | Command::ChangeTrigger(_)
-        | Command::ShowTrigger { .. } => return Vec::new(),
+        | Command::ShowTrigger { .. }
+        | Command::ReadUnindexed
+        | Command::ShowExpiries => return Vec::new(),
     };
     written_rows(std::iter::once(written), table)
 }

@@ -4,6 +4,7 @@
 //! the same. Bounds: remembered ids by count, bytes and age ([`mark_due`](PartitionState::mark_due)), consumers by
 //! [`CONSUMERS_MAX`], transactions as [`transaction`](crate::transaction) says, all else by the table's description.
 
+mod expiries;
 mod feeds;
 mod remembered;
 mod streams;
@@ -11,6 +12,7 @@ mod streams;
 mod tests;
 mod triggers;
 
+pub(crate) use expiries::Expiries;
 pub(crate) use remembered::RememberedId;
 pub use remembered::{REMEMBERED_AGE_MS_MAX, REMEMBERED_BYTES_MAX, REMEMBERED_COUNT_MAX, RememberedIds};
 pub use streams::{STREAM_BYTES_MAX, shard_tail};
@@ -81,6 +83,8 @@ pub struct PartitionState {
     pub(crate) streams: Arc<BTreeMap<StreamLabel, Lineage>>,
     /// The mappings that read streams here.
     pub(crate) triggers: Arc<BTreeMap<MappingId, Trigger>>,
+    /// Items lie here in the order of their expiry.
+    pub(crate) expiries: Option<Arc<Expiries>>,
 }
 
 /// What answering reads needs of a state; cheap to take, so that the state is not held while rows are read.
@@ -93,6 +97,8 @@ pub struct ReadState {
     pub(crate) feeds: Arc<BTreeMap<TableId, IndexFeed>>,
     pub(crate) streams: Arc<BTreeMap<StreamLabel, Lineage>>,
     pub(crate) triggers: Arc<BTreeMap<MappingId, Trigger>>,
+    /// Items lie here in the order of their expiry.
+    pub(crate) expiries: Option<Arc<Expiries>>,
     /// Intents on the items that the command asks for, by row key. Only for strong reads of single items.
     pub(crate) intents: BTreeMap<Vec<u8>, Arc<Intent>>,
     /// The decision that the command asks for.
@@ -129,6 +135,7 @@ impl PartitionState {
             transactions: Transactions::default(),
             streams: Arc::default(),
             triggers: Arc::default(),
+            expiries: None,
         }
     }
 
@@ -233,7 +240,7 @@ impl PartitionState {
     /// The ranges of the family `Items` that hold the partition's rows.
     pub fn items_bounds(&self) -> Vec<Bounds> {
         let local: Vec<IndexNumber> = self.local_indexes().iter().map(|index| index.number).collect();
-        items_bounds(self.progress.table, self.progress.tokens, &local)
+        items_bounds(self.progress.table, self.progress.tokens, &local, self.expiries.is_some())
     }
 
     /// What reads need, as of now. Take it together with the view of the rows, between two applies.
@@ -246,6 +253,7 @@ impl PartitionState {
             feeds: self.feeds.clone(),
             streams: self.streams.clone(),
             triggers: self.triggers.clone(),
+            expiries: self.expiries.clone(),
             intents: BTreeMap::new(),
             decision: None,
         }
@@ -324,6 +332,7 @@ struct Loading {
     transactions: Transactions,
     streams: BTreeMap<StreamLabel, Lineage>,
     triggers: BTreeMap<MappingId, Trigger>,
+    expiries: Option<Arc<Expiries>>,
 }
 
 impl Loading {
@@ -354,6 +363,7 @@ impl Loading {
             StateKey::Trigger { mapping } => {
                 self.triggers.insert(mapping, decoded(value)?);
             }
+            StateKey::Expiries => self.expiries = Some(Arc::new(decoded(value)?)),
             StateKey::Transactions(row) => self.transactions.load_row(row, value)?,
         }
         Ok(())
@@ -379,6 +389,7 @@ impl Loading {
                 transactions: self.transactions,
                 streams: Arc::new(self.streams),
                 triggers: Arc::new(self.triggers),
+                expiries: self.expiries,
             })),
         }
     }

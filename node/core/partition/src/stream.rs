@@ -7,7 +7,7 @@ mod tests;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use stator_catalog::StreamLabel;
-use stator_changelog::{ChangeKind, SequenceNumber, ShardId};
+use stator_changelog::{ChangeKind, ChangedBy, SequenceNumber, ShardId};
 
 pub use crate::state::{STREAM_BYTES_MAX, shard_tail};
 
@@ -55,6 +55,7 @@ pub struct ShardRecords {
 pub struct StreamRecord {
     pub sequence: SequenceNumber,
     pub kind: ChangeKind,
+    pub by: ChangedBy,
     /// Milliseconds since 1970.
     pub created_ms: u64,
     /// The key's attributes, and the images that the stream's view has, in the item encoding.

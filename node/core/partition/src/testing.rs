@@ -122,6 +122,7 @@ pub(crate) fn table(local_indexes: bool, stream: bool) -> TableDescription {
             .into_iter()
             .collect(),
         global_indexes: Vec::new(),
+        time_to_live: None,
     }
 }
 

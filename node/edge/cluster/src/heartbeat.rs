@@ -1,4 +1,4 @@
-//! Which nodes live: each asks all others, one message for all groups.
+//! Which nodes live, and by what clocks: each asks all others, one message for all groups.
 
 use crate::{
     catalog::{Answer, CatalogClient, Message, decode, encode},
@@ -15,11 +15,16 @@ use std::{
     time::Duration,
 };
 
+/// A clock is known for so long without being asked again: drift is little in that time.
+const CLOCK_KNOWN_FOR: Duration = Duration::from_secs(10);
+
 #[derive(Clone, Copy)]
 struct Seen {
     /// On this node's elapsed clock.
     at: Duration,
     is_told_dead: bool,
+    /// What its wall clock showed at some moment of the elapsed clock, or a little earlier.
+    clock: Option<(u64, Duration)>,
 }
 
 /// Asks all other nodes whether they live, and remembers when each answered last.
@@ -47,6 +52,17 @@ impl Heartbeats {
         let seen = self.seen.lock();
         let lately = seen.iter().filter(|(_, seen)| now.saturating_sub(seen.at) < self.settings.dead_after);
         lately.map(|(node, _)| *node).chain([self.client.node]).collect()
+    }
+
+    /// What the wall clocks of other nodes heard of lately show now, in milliseconds since 1970.
+    pub fn clocks(&self) -> Vec<u64> {
+        let now = self.client.environment.clock.elapsed();
+        let shown = |(wall_ms, at): (u64, Duration)| {
+            let since = now.saturating_sub(at);
+            (since < CLOCK_KNOWN_FOR)
+                .then(|| wall_ms.saturating_add(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+        };
+        self.seen.lock().values().filter_map(|seen| seen.clock.and_then(shown)).collect()
     }
 
     /// How long ago each other node was heard of.
@@ -88,7 +104,7 @@ impl Heartbeats {
         seen.retain(|node, _| others.contains(node));
         for node in others {
             // A node just heard of gets the benefit of the doubt.
-            seen.entry(*node).or_insert(Seen { at: now, is_told_dead: false });
+            seen.entry(*node).or_insert(Seen { at: now, is_told_dead: false, clock: None });
         }
     }
 
@@ -98,9 +114,9 @@ impl Heartbeats {
             .network
             .call(node, Service::Catalog, encode(&Message::Heartbeat), self.settings.dead_after)
             .await;
-        if let Some(Answer::Alive { revision }) = reply.ok().and_then(|bytes| decode(&bytes)) {
+        if let Some(Answer::Alive { revision, wall_ms }) = reply.ok().and_then(|bytes| decode(&bytes)) {
             let at = self.client.environment.clock.elapsed();
-            self.seen.lock().insert(node, Seen { at, is_told_dead: false });
+            self.seen.lock().insert(node, Seen { at, is_told_dead: false, clock: Some((wall_ms, at)) });
             self.client.copy.hear_of(revision);
         }
     }

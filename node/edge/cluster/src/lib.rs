@@ -6,6 +6,7 @@ mod age;
 mod catalog;
 pub mod door;
 mod error;
+mod expiry;
 mod forward;
 mod heartbeat;
 mod host;

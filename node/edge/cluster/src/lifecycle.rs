@@ -12,6 +12,7 @@ use crate::{
 use parking_lot::Mutex;
 use stator_catalog::{
     Change, GlobalIndex, IndexStatus, Mapping, MappingChange, MappingId, MappingState, TableDescription, TableStatus,
+    TimeToLive,
 };
 use stator_item::TableId;
 use stator_partition::{Backfill, Command, FeedStatus, Refusal, Reply, TriggerChange};
@@ -54,7 +55,8 @@ impl Lifecycle {
     fn begin_all(self: &Arc<Lifecycle>) {
         let catalog = self.router.client.copy.catalog();
         let is_settled = |table: &TableDescription| {
-            table.status == TableStatus::Active && table.global_indexes.iter().all(GlobalIndex::serves)
+            let is_changing = table.time_to_live.as_ref().is_some_and(TimeToLive::is_changing);
+            table.status == TableStatus::Active && table.global_indexes.iter().all(GlobalIndex::serves) && !is_changing
         };
         for table in catalog.tables().filter(|table| !is_settled(table)) {
             if !self.busy.lock().insert(table.id) {
@@ -63,7 +65,7 @@ impl Lifecycle {
             let (lifecycle, table) = (self.clone(), table.clone());
             let advance = async move {
                 let advanced = match table.status {
-                    TableStatus::Active => lifecycle.advance_indexes(&table).await,
+                    TableStatus::Active => lifecycle.advance_active(&table).await,
                     _ => lifecycle.advance(&table).await,
                 };
                 if let Err(refusal) = advanced {
@@ -120,6 +122,33 @@ impl Lifecycle {
             _ => Change::TableReady { id: table.id, version: table.version },
         })
         .await
+    }
+
+    /// One round with what of an ACTIVE table is on its way.
+    async fn advance_active(&self, table: &Arc<TableDescription>) -> Result<(), Refusal> {
+        let (time_to_live, indexes) =
+            futures::future::join(self.advance_time_to_live(table), self.advance_indexes(table)).await;
+        time_to_live.and(indexes)
+    }
+
+    /// Has all partitions follow a change of time to live; they have when all items, or none, are in the order of expiry.
+    async fn advance_time_to_live(&self, table: &Arc<TableDescription>) -> Result<(), Refusal> {
+        let Some(changing) = table.time_to_live.as_ref().filter(|time_to_live| time_to_live.is_changing()) else {
+            return Ok(());
+        };
+        self.tell_all(table.id, &Command::Describe(Box::new(TableDescription::clone(table)))).await?;
+        let wanted = table.expiry_attribute();
+        for reply in self.tell_all(table.id, &Command::ShowExpiries).await? {
+            match reply {
+                Some(Reply::Expiries(status)) if status.attribute.as_deref() == wanted => {
+                    if wanted.is_some() && !status.is_filled {
+                        return Ok(());
+                    }
+                }
+                _ => return Ok(()),
+            }
+        }
+        self.change(Change::TimeToLiveReady { table: table.id, changed_ms: changing.changed_ms }).await
     }
 
     /// One round with the indexes of an ACTIVE table that are being filled or taken away.

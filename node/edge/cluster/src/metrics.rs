@@ -24,6 +24,9 @@ pub struct Metrics {
     pub(crate) trigger_failures: Counter,
     pub(crate) trigger_records_discarded: Counter,
     pub(crate) trigger_records_lost: Counter,
+    pub(crate) items_expired: Counter,
+    pub(crate) expired_items_waiting: Gauge,
+    pub(crate) expiry_lag_seconds: Gauge,
 }
 
 impl Metrics {
@@ -47,6 +50,9 @@ impl Metrics {
             trigger_failures: Counter::default(),
             trigger_records_discarded: Counter::default(),
             trigger_records_lost: Counter::default(),
+            items_expired: Counter::default(),
+            expired_items_waiting: Gauge::default(),
+            expiry_lag_seconds: Gauge::default(),
         };
         let registry = registry.sub_registry_with_prefix("stator_cluster");
         registry.register("commands_forwarded", "Commands sent on to another node", metrics.forwarded.clone());
@@ -95,6 +101,21 @@ impl Metrics {
             metrics.stream_fullest_bytes.clone(),
         );
         metrics.register_triggers(registry);
+        registry.register(
+            "items_expired",
+            "Items deleted as their time to live was over",
+            metrics.items_expired.clone(),
+        );
+        registry.register(
+            "expired_items_waiting",
+            "Items in partitions led here that have expired and are not deleted yet; 10,000 are counted of each partition",
+            metrics.expired_items_waiting.clone(),
+        );
+        registry.register(
+            "expiry_lag_seconds",
+            "Time since the expiry of the item, in partitions led here, that has waited for its deletion for longest; 0 if none does",
+            metrics.expiry_lag_seconds.clone(),
+        );
         metrics
     }
     fn register_triggers(&self, registry: &mut Registry) {

@@ -4,6 +4,7 @@ use crate::{
     catalog::{CatalogClient, Copy, Report, Watching},
     door::{Deadline, Door},
     error::{ChangeError, ClusterError},
+    expiry::Expiry,
     forward::ForwardHandler,
     heartbeat::Heartbeats,
     host::Host,
@@ -157,6 +158,7 @@ impl Node {
         let indexer = Arc::new(Indexer { router: self.router.clone(), metrics: self.router.metrics.clone() });
         self.spawn("indexes", Box::pin(indexer.run()));
         self.spawn("streams", Box::pin(Arc::new(Streams { router: self.router.clone() }).run()));
+        self.spawn("expiry", Box::pin(Arc::new(Expiry::new(self.router.clone(), self.heartbeats.clone())).run()));
         self.spawn("lending", Box::pin(Arc::new(Lending { router: self.router.clone() }).run()));
         self.spawn("transactions", Box::pin(Arc::new(Recovery::new(self.router.clone())).run()));
         let scaling = AutoScaling::new(self.router.clone(), self.heartbeats.clone(), self.placement.clone());
@@ -234,6 +236,10 @@ impl Node {
             Change::UpdateTable { name, update, partitions, avoid } => {
                 let (partitions, avoid) = (partitions.or(partitions_of_new), self.avoid(avoid));
                 Change::UpdateTable { name, update, partitions, avoid }
+            }
+            Change::ChangeTimeToLive { table, attribute, enabled, at_any_time } => {
+                let at_any_time = at_any_time || self.host.settings.time_to_live_at_any_time;
+                Change::ChangeTimeToLive { table, attribute, enabled, at_any_time }
             }
             other => other,
         };

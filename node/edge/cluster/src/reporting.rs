@@ -38,7 +38,10 @@ async fn answer(client: &CatalogClient, host: &Host, message: Message) -> Answer
             let catalog = client.copy.catalog();
             Answer::Catalog((catalog.revision() > newer_than).then(|| catalog.encode()))
         }
-        Message::Heartbeat => Answer::Alive { revision: client.copy.revision() },
+        Message::Heartbeat => {
+            let wall_ms = host.parts.environment.clock.wall_ms();
+            Answer::Alive { revision: client.copy.revision(), wall_ms }
+        }
         Message::Report => Answer::Report(report(client, host)),
         Message::Insights { table } => Answer::Insights(host.insights(table)),
         Message::Leading => Answer::Leading(leading(client, host)),

@@ -33,6 +33,10 @@ pub struct Settings {
     pub shard_open_for: Duration,
     /// A shard is listed, with its records, for so long after it was closed. At least AWS's 24 hours.
     pub shard_listed_for: Duration,
+    /// How often a node looks whether items of the partitions that it leads have expired.
+    pub expiries_look_every: Duration,
+    /// Whether time to live of a table may be changed again within an hour, as this node asks for it. AWS refuses that.
+    pub time_to_live_at_any_time: bool,
     /// Changes of members, and of leaders, that are on their way at once.
     pub moves_max: usize,
     /// How long one change of members may take before it is given up.
@@ -56,6 +60,8 @@ impl Default for Settings {
             streams_look_every: Duration::from_secs(30),
             shard_open_for: Duration::from_secs(4 * 60 * 60),
             shard_listed_for: Duration::from_millis(STREAM_RETENTION_MS),
+            expiries_look_every: Duration::from_millis(500),
+            time_to_live_at_any_time: false,
             moves_max: 8,
             move_max: Duration::from_secs(60),
         }

@@ -13,7 +13,8 @@ use stator_api::{
     operation::{
         ChangeTags, CreateTable, DeleteTable, DescribeContinuousBackups, DescribeContributorInsights,
         DescribeEndpoints, DescribeLimits, DescribeTable, DescribeTimeToLive, ListContributorInsights, ListTables,
-        ListTags, TableReference, TableView, UpdateContributorInsights, UpdateTable, table_json::Reply,
+        ListTags, TableReference, TableView, UpdateContributorInsights, UpdateTable, UpdateTimeToLive,
+        table_json::Reply,
     },
 };
 use stator_catalog::{Catalog, Change, Outcome, TableDescription, TableStatus};
@@ -57,10 +58,11 @@ impl Gateway {
             }
             Operation::DescribeTimeToLive => {
                 let input = DescribeTimeToLive::parse(turn.body)?;
-                self.table(&input.table, turn).await?;
-                input.render(&mut turn.out);
+                let table = self.table(&input.table, turn).await?;
+                input.render(&table, &mut turn.out);
                 Ok(())
             }
+            Operation::UpdateTimeToLive => self.update_time_to_live(turn).await,
             Operation::UpdateContributorInsights => {
                 let input = UpdateContributorInsights::parse(turn.body)?;
                 self.table(&input.table, turn).await?;
@@ -139,6 +141,19 @@ impl Gateway {
         self.hold(&|catalog| status(catalog, table.id) != Some(TableStatus::Updating)).await;
         let counts = self.count(&table).await;
         self.show(&table, None, &counts, Reply::TableDescription, turn)
+    }
+
+    async fn update_time_to_live(&self, turn: &mut Turn<'_>) -> Result<(), ApiError> {
+        let input = UpdateTimeToLive::parse(turn.body)?;
+        self.owner()?.check(&input.table.given)?;
+        let table = self.change_table(input.change(), turn).await?;
+        let is_there = |catalog: &Catalog| {
+            let changing = catalog.table_by_id(table.id).and_then(|table| table.time_to_live.as_ref());
+            changing.is_none_or(|time_to_live| !time_to_live.is_changing())
+        };
+        self.hold(&is_there).await;
+        input.render(&mut turn.out);
+        Ok(())
     }
 
     async fn delete_table(&self, turn: &mut Turn<'_>) -> Result<(), ApiError> {

@@ -77,7 +77,8 @@ impl Turn<'_> {
             | Operation::TagResource
             | Operation::UntagResource
             | Operation::UpdateContributorInsights
-            | Operation::UpdateTable => return None,
+            | Operation::UpdateTable
+            | Operation::UpdateTimeToLive => return None,
         })
     }
 

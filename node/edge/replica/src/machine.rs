@@ -73,6 +73,12 @@ impl Machine {
         let applied = apply(&entry, committed.position.term, state);
         let had_effect = applied.outcome == Outcome::HadEffect;
         self.shared.metrics.applied(had_effect, entry.effects.len());
+        if state.has_expiries()
+            && let Some(second) = applied.writes.soonest_expiry_s()
+        {
+            // Under the state's lock, as whoever raises it looks at rows that were there before.
+            self.shared.no_expiry_before_s.fetch_min(second, Ordering::AcqRel);
+        }
         rows::add_to(batch, applied.writes);
         Ok(Some(Notice { term: entry.term, number: entry.number, had_effect }))
     }

@@ -19,9 +19,17 @@ use stator_catalog::{PartitionDescription, TokenRange};
 use stator_consensus::{ConsensusError, Digest, Group, Groups, Leadership, StateMachine};
 use stator_environment::{DiskError, Environment, Rows};
 use stator_item::{PartitionId, ReplicaId};
-use stator_partition::{Command, PartitionState, Refusal, Reply, reply::IndexCount, transaction::Unfinished};
+use stator_partition::{
+    Command, PartitionState, Refusal, Reply,
+    expiry::{self, Due, Window},
+    reply::IndexCount,
+    transaction::Unfinished,
+};
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -179,6 +187,43 @@ impl Replica {
     pub fn stream_bytes(&self) -> u64 {
         let state = self.shared.state.read();
         if state.has_streams() { state.change_log_bytes() } else { 0 }
+    }
+
+    /// Whether items that were there before time to live wait here, as applied, to be put in the order of their expiry.
+    pub fn is_filling_expiries(&self) -> bool {
+        self.shared.unusable().is_none() && self.shared.state.read().is_filling_expiries()
+    }
+
+    /// Whether anything may be due here, as applied. Looks at no rows.
+    pub fn may_be_due(&self, window: Window) -> bool {
+        let no_expiry_before_s = self.shared.no_expiry_before_s.load(Ordering::Acquire);
+        no_expiry_before_s <= window.last_s
+            && self.shared.unusable().is_none()
+            && self.shared.state.read().has_expiries()
+    }
+
+    /// What is due here, as applied, at most about so many. `None`: nothing can be said now.
+    pub fn due(&self, window: Window, at_most: usize) -> Option<Due> {
+        let shared = &self.shared;
+        let (table, tokens, view) = {
+            let state = shared.state.read();
+            // What is applied from here on says itself when it expires.
+            shared.no_expiry_before_s.store(u64::MAX, Ordering::Release);
+            (state.table(), state.tokens(), shared.rows.view())
+        };
+        let found = match view {
+            Ok(_) if shared.unusable().is_some() => None,
+            Ok(view) => expiry::due(table, tokens, window, at_most, &ViewedRows(view))
+                .inspect_err(|error| shared.fail(error))
+                .ok(),
+            Err(error) => {
+                shared.fail(&error);
+                None
+            }
+        };
+        let soonest_s = found.as_ref().map_or(0, |due| due.soonest_s.unwrap_or(u64::MAX));
+        shared.no_expiry_before_s.fetch_min(soonest_s, Ordering::AcqRel);
+        found
     }
 
     /// What waits here, as applied, for the end of a transaction: at most so many of each kind, the oldest first.

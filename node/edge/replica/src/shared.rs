@@ -23,7 +23,7 @@ use stator_partition::{
 };
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 use tokio::sync::watch;
 
@@ -69,6 +69,9 @@ pub(crate) struct Shared {
     pub state: RwLock<PartitionState>,
     pub progress: watch::Sender<Progress>,
     pub feeding: watch::Sender<Feeding>,
+    /// No item expires here before that second since 1970; 0 where nothing is known. A leader that looks at each row anew would
+    /// have a thousand quiet partitions cost as much as busy ones.
+    pub no_expiry_before_s: AtomicU64,
     /// Reads of streams that wait for a record.
     pub waiting_reads: AtomicUsize,
     membership: Mutex<Bytes>,
@@ -97,6 +100,7 @@ impl Shared {
             state: RwLock::new(fresh),
             progress: watch::Sender::new(Progress::default()),
             feeding: watch::Sender::new(Feeding::default()),
+            no_expiry_before_s: AtomicU64::new(0),
             waiting_reads: AtomicUsize::new(0),
             membership: Mutex::new(Bytes::new()),
             notices: Mutex::new(Vec::new()),
@@ -125,6 +129,7 @@ impl Shared {
         if let Some(loaded) = loaded {
             *state = loaded;
         }
+        self.no_expiry_before_s.store(0, Ordering::Release);
         self.tell_feeding(&state);
         self.set_applied(applied);
         Ok(())
@@ -231,7 +236,7 @@ impl Shared {
 /// Every range in which rows of a partition can lie.
 pub(crate) fn every_range(description: &PartitionDescription) -> Vec<(Family, KeyRange)> {
     let local: Vec<IndexNumber> = (1..=LOCAL_INDEXES_MAX).map(IndexNumber).collect();
-    let items = items_bounds(description.table, description.tokens, &local);
+    let items = items_bounds(description.table, description.tokens, &local, true);
     items.iter().map(|bounds| (Family::Items, rows::range(bounds))).chain(state_ranges(description.id)).collect()
 }
 

@@ -97,6 +97,7 @@ fn look_at(rows: &Arc<dyn Rows>, log: &FileLog, found: &mut Found) -> Result<(),
                 let mut value = described(partition, table.as_deref(), &digest);
                 value["items"] = checked.items.into();
                 value["index_entries"] = checked.index_entries.into();
+                value["expiries"] = checked.expiries.into();
                 value["changes"] = checked.changes.into();
                 found.partitions.push(value);
                 let told = checked.findings.len() as u64;
@@ -139,14 +140,14 @@ fn described(partition: PartitionId, table: Option<&str>, digest: &Digest) -> Va
 }
 
 fn print(found: &Found) {
-    let heads = ["PARTITION", "TABLE", "APPLIED", "ITEMS", "INDEX ENTRIES", "CHANGES", "SIZE", "HASH"];
+    let heads = ["PARTITION", "TABLE", "APPLIED", "ITEMS", "INDEX ENTRIES", "EXPIRIES", "CHANGES", "SIZE", "HASH"];
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
         other => other.to_string(),
     };
     let rows = found.partitions.iter().map(|partition| {
-        let columns = ["partition", "table", "applied_index", "items", "index_entries", "changes"];
+        let columns = ["partition", "table", "applied_index", "items", "index_entries", "expiries", "changes"];
         let mut row: Vec<String> = columns.iter().map(|column| text(&partition[*column])).collect();
         row.push(Size(partition["bytes"].as_u64().unwrap_or(0)).to_string());
         row.push(text(&partition["hash"]));

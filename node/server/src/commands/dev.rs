@@ -42,6 +42,7 @@ pub fn run(settings: DevSettings) -> Result<(), ServerError> {
         partitions: None,
         tables_max: None,
         throttling: settings.capacity.throttling.into(),
+        ttl_changes: settings.expiry.ttl_changes,
         authentication: Authentication::Anyone,
         tls: None,
     };

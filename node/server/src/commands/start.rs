@@ -41,6 +41,7 @@ fn blueprint(settings: StartSettings) -> Result<Blueprint, ServerError> {
         partitions: settings.partitions,
         tables_max: settings.tables_max,
         throttling: settings.capacity.throttling.into(),
+        ttl_changes: settings.expiry.ttl_changes,
         authentication: Authentication::Verify,
         tls: tls(settings.tls_cert, settings.tls_key)?,
     })

@@ -28,7 +28,7 @@ fn a_flag_beats_the_file_and_the_file_beats_the_default() {
     let directory = tempfile::tempdir().expect("a directory");
     let config = file(
         directory.path(),
-        "data = '/srv/a'\nlisten = '127.0.0.1:1'\nmemory = '1GiB'\npartitions = 7\ndurability = 'relaxed'\nzone = 'z'\nthrottling = 'enforce'",
+        "data = '/srv/a'\nlisten = '127.0.0.1:1'\nmemory = '1GiB'\npartitions = 7\ndurability = 'relaxed'\nzone = 'z'\nthrottling = 'enforce'\nttl-changes = 'unlimited'",
     );
     let settings = start(&format!("stator start --config {config} --listen 127.0.0.1:2"));
     assert_eq!(settings.listen.port(), 2);
@@ -36,6 +36,7 @@ fn a_flag_beats_the_file_and_the_file_beats_the_default() {
     assert_eq!(settings.memory, Some(Size(1 << 30)));
     assert_eq!((settings.partitions, settings.durability), (Some(7), Durability::Relaxed));
     assert_eq!((settings.zone.as_str(), settings.capacity.throttling), ("z", Throttling::Enforce));
+    assert_eq!(settings.expiry.ttl_changes, TtlChanges::Unlimited);
     assert_eq!(settings.peer_listen.port(), 8100, "what nobody says keeps its default");
 }
 
@@ -79,6 +80,7 @@ fn wrong_values_are_refused() {
         "stator start --data d --threads 0",
         "stator start --data d --durability none",
         "stator start --data d --throttling perhaps",
+        "stator start --data d --ttl-changes daily",
         "stator dev --ephemeral --data d",
         "stator keys",
         "stator nodes remove x",

@@ -2,6 +2,7 @@
 
 mod global_indexes;
 mod insights;
+mod time_to_live;
 
 use super::table_json::Reply;
 use super::*;
@@ -516,9 +517,6 @@ fn what_is_not_there_is_said_to_be_disabled() {
         r#"{"ContinuousBackupsDescription":{"ContinuousBackupsStatus":"ENABLED","PointInTimeRecoveryDescription":{"PointInTimeRecoveryStatus":"DISABLED"}}}"#
     );
     assert_eq!(text(backups.not_found()), "TableNotFoundException: Table not found: music");
-    out.clear();
-    DescribeTimeToLive::parse(body).expect("good").render(&mut out);
-    assert_eq!(String::from_utf8_lossy(&out), r#"{"TimeToLiveDescription":{"TimeToLiveStatus":"DISABLED"}}"#);
 }
 
 #[test]

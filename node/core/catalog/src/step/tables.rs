@@ -151,7 +151,7 @@ impl Catalog {
         table
     }
 
-    fn table_named(&self, name: &str) -> Result<&Arc<TableDescription>, CatalogRefusal> {
+    pub(super) fn table_named(&self, name: &str) -> Result<&Arc<TableDescription>, CatalogRefusal> {
         self.table(name).ok_or_else(|| CatalogRefusal::NoSuchTable(name.to_owned()))
     }
 
@@ -332,6 +332,7 @@ fn description(id: TableId, spec: TableSpec, at: &Stamp) -> TableDescription {
         tags: spec.tags,
         streams: Vec::new(),
         global_indexes: Vec::new(),
+        time_to_live: None,
     }
 }
 

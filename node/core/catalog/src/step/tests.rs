@@ -7,6 +7,7 @@ mod insights;
 mod mappings;
 mod scaling;
 mod streams;
+mod time_to_live;
 
 use crate::codec::FORMAT;
 use crate::*;
@@ -470,6 +471,11 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => (name.clone(), any::<bool>()).prop_map(|(table, on)| {
             Change::ChangeInsights { table, mode: on.then_some(InsightsMode::ThrottledKeys) }
         }),
+        2 => (name.clone(), any::<bool>(), any::<bool>()).prop_map(|(table, enabled, at_any_time)| {
+            Change::ChangeTimeToLive { table, attribute: "expires".to_owned(), enabled, at_any_time }
+        }),
+        1 => (number.clone(), 0u64..60)
+            .prop_map(|(id, changed_ms)| Change::TimeToLiveReady { table: TableId(id), changed_ms }),
         4 => name.prop_map(|name| Change::DeleteTable { name }),
         4 => number.clone().prop_map(|id| Change::TableGone { id: TableId(id) }),
         1 => (0u64..30, 1u64..4, proptest::collection::vec((1u64..6, 1u64..99), 0..4)).prop_map(|(id, epoch, members)| {

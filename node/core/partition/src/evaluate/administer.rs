@@ -71,7 +71,11 @@ fn change(command: &Command, reading: &mut Reading<'_>) -> Result<Option<StateCh
         | Command::ShowShards { .. }
         | Command::FindRecord { .. }
         | Command::ReadShard(_)
-        | Command::ShowTrigger { .. } => Err(Refusal::Invalid("a read is not evaluated".to_owned())),
+        | Command::ShowTrigger { .. }
+        | Command::Expire(_)
+        | Command::ReadUnindexed
+        | Command::IndexExpiries(_)
+        | Command::ShowExpiries => Err(Refusal::Invalid("a read is not evaluated".to_owned())),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use stator_changelog::ChangedBy;
 use stator_item::Timestamp;
 use stator_mutants::Mutant;
 use std::{collections::BTreeMap, sync::Arc};
@@ -321,7 +322,8 @@ fn keep_promise(
         .description()
         .ok_or_else(|| ReadError::damaged("partition state", "it has intents and no table's description"))?;
     let (row_key, options) = (row_key.to_vec(), &WriteOptions::default());
-    let target = Target { table, key: &intent.key, row_key, version, options, is_promised: true };
+    let target =
+        Target { table, key: &intent.key, row_key, version, options, is_promised: true, by: ChangedBy::Client };
     match (Images { old, new }).settle(target, reading) {
         Ok(settled) => Ok(Some(settled.effects.into())),
         Err(Stop::Failed(error)) => Err(error),

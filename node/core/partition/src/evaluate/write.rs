@@ -21,6 +21,7 @@ use super::{
 use crate::{
     command::WriteOptions,
     effects::{CountChange, Effects, RowWrite},
+    expiry,
     global_index::entry::{Entry, entry},
     reply::{Refusal, Reply, Written},
     rows::ReadError,
@@ -28,7 +29,7 @@ use crate::{
 };
 use bytes::Bytes;
 use stator_catalog::TableDescription;
-use stator_changelog::{ChangeKind, ChangeRecord, SequenceNumber};
+use stator_changelog::{ChangeKind, ChangeRecord, ChangedBy, SequenceNumber};
 use stator_item::{IndexNumber, Item, Key, RowHeader, TableId, Timestamp, row};
 use stator_mutants::Mutant;
 
@@ -57,6 +58,7 @@ pub(super) struct Target<'a> {
     pub options: &'a WriteOptions,
     /// Whether item collection and change log may outgrow their limits: what was promised is kept.
     pub is_promised: bool,
+    pub by: ChangedBy,
 }
 
 /// What a write comes to.
@@ -143,7 +145,15 @@ impl Judged<'_, '_> {
             let collection_bytes = collection::size_asked(table, key, options, reading)?;
             return Ok((None, images.written(change, Vec::new(), collection_bytes)?));
         }
-        let target = Target { table, key, row_key: row_key.clone(), version, options, is_promised: false };
+        let target = Target {
+            table,
+            key,
+            row_key: row_key.clone(),
+            version,
+            options,
+            is_promised: false,
+            by: ChangedBy::Client,
+        };
         let Settled { effects, changed, collection_bytes } = images.settle(target, reading)?;
         let mut written = images.written(change, changed, collection_bytes)?;
         written.global_bytes = global_writes(table, images.old.as_ref(), images.new.as_ref())?;
@@ -190,10 +200,12 @@ fn index_writes(change: &IndexChange, header: &RowHeader) -> Vec<RowWrite> {
 impl Images {
     /// Makes the new item of the old one: row, index entries, counters, collection size, change record.
     pub fn settle(&self, target: Target<'_>, reading: &mut Reading<'_>) -> Result<Settled, Stop> {
-        let Target { table, key, row_key, version, options, is_promised } = target;
+        let Target { table, key, row_key, version, options, is_promised, by } = target;
         let changed = indexes::changes(table, key, self.old.as_ref(), self.new.as_ref())?;
         let mut effects = Effects::default();
         let header = RowHeader { written: version, origin: 0 };
+        let (old, new) = (self.old.as_ref().map(Image::encoded), self.new.as_ref().map(Image::encoded));
+        let expiries = expiry::row_writes(table, reading.state().tokens().first, &row_key, (old, new))?;
         effects.rows.push(match &self.new {
             Some(new) => put_row(row_key, &header, (new.size(), new.encoded())),
             None => delete_row(row_key),
@@ -201,10 +213,11 @@ impl Images {
         for index in &changed {
             effects.rows.extend(index_writes(index, &header));
         }
+        effects.rows.extend(expiries);
         effects.counts = self.counts(&changed);
         let bytes_max = if is_promised { u64::MAX } else { COLLECTION_BYTES_MAX };
         let collection_bytes = collection::change(table, key, (options, bytes_max), reading, &mut effects)?;
-        effects.change = self.change_record(table, version);
+        effects.change = self.change_record(table, version, by);
         // Reads what is applied: what is in flight is bounded, and so is what it adds; and so is what was promised.
         if !is_promised && effects.change.is_some() {
             if reading.state().is_change_log_full() {
@@ -238,7 +251,7 @@ impl Images {
         std::iter::once(items).chain(entries).filter(|count| count.items != 0 || count.bytes != 0).collect()
     }
 
-    fn change_record(&self, table: &TableDescription, version: Timestamp) -> Option<ChangeRecord> {
+    fn change_record(&self, table: &TableDescription, version: Timestamp, by: ChangedBy) -> Option<ChangeRecord> {
         if !table.has_consumer() {
             return None;
         }
@@ -248,6 +261,7 @@ impl Images {
         Some(ChangeRecord {
             sequence: SequenceNumber::default(),
             kind: ChangeKind::between(self.old.as_ref(), self.new.as_ref())?,
+            by,
             timestamp: version,
             created_ms: 0,
             origin: 0,

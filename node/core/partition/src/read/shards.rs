@@ -178,7 +178,7 @@ fn records(read: &ReadShard, state: &ReadState, rows: &dyn ReadRows) -> Answer<S
 }
 
 fn stream_record(record: ChangeRecord, key: &KeySchema, view: StreamView) -> Result<StreamRecord, ReadError> {
-    let ChangeRecord { sequence, kind, created_ms, old_image, new_image, .. } = record;
+    let ChangeRecord { sequence, kind, by, created_ms, old_image, new_image, .. } = record;
     let image = new_image.as_ref().or(old_image.as_ref());
     let keys = keys_of(image.ok_or_else(|| ReadError::damaged("change record", "it has no image"))?, key)?;
     let (shows_old, shows_new) = match view {
@@ -192,7 +192,7 @@ fn stream_record(record: ChangeRecord, key: &KeySchema, view: StreamView) -> Res
     for shown in [Some(&keys), old_image.as_ref(), new_image.as_ref()].into_iter().flatten() {
         size_bytes += size::item_size_encoded(shown)? as u64;
     }
-    Ok(StreamRecord { sequence, kind, created_ms, keys, old_image, new_image, size_bytes })
+    Ok(StreamRecord { sequence, kind, by, created_ms, keys, old_image, new_image, size_bytes })
 }
 
 /// The key's attributes of an item.

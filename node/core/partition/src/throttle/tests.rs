@@ -30,6 +30,7 @@ fn table(billing: Billing, warm: Throughput) -> TableDescription {
         tags: BTreeMap::new(),
         streams: Vec::new(),
         global_indexes: Vec::new(),
+        time_to_live: None,
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) enum Answer {
     /// With the revision of the catalog as this node knows it.
     Alive {
         revision: u64,
+        /// The node's wall clock, in milliseconds since 1970.
+        wall_ms: u64,
     },
     Report(Report),
     Done,

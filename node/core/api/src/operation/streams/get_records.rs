@@ -7,7 +7,7 @@ use crate::reader::{self, Member, Names, Shape, Structure};
 use crate::render::{self, List, Object};
 use sha2::{Digest, Sha256};
 use stator_catalog::{StreamDescription, StreamLabel, StreamView};
-use stator_changelog::{ChangeKind, ShardId};
+use stator_changelog::{ChangeKind, ChangedBy, ShardId};
 use stator_item::TableId;
 use stator_partition::{Command, ReadShard, Refusal, ShardRecords, StreamRecord, stream::RECORDS_MAX};
 
@@ -135,6 +135,14 @@ pub fn write_record(record: &StreamRecord, of: &RecordSource<'_>, out: &mut Vec<
     render::integer(record.size_bytes, change.member("SizeBytes"));
     render::string(view_name(of.view), change.member("StreamViewType"));
     change.end();
+    if record.by == ChangedBy::TimeToLive {
+        // The two differ in the case of their letters.
+        let (principal, kind) = if of.arn.is_some() { ("principalId", "type") } else { ("PrincipalId", "Type") };
+        let mut identity = Object::begin(shown.member("userIdentity"));
+        render::string("dynamodb.amazonaws.com", identity.member(principal));
+        render::string("Service", identity.member(kind));
+        identity.end();
+    }
     if let Some(arn) = of.arn {
         render::string(arn, shown.member("eventSourceARN"));
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use stator_catalog::{ClusterIdentity, Secret, StreamStatus};
-use stator_changelog::{ChangeKind, Closed, SequenceNumber, Shard};
+use stator_changelog::{ChangeKind, ChangedBy, Closed, SequenceNumber, Shard};
 use stator_item::{Item, TableId, Value, row::item_encoding};
 use stator_partition::{Command, RecordPlace, Refusal, ShardRecords, StreamRecord};
 
@@ -224,19 +224,24 @@ fn records_look_as_at_aws() {
     let record = StreamRecord {
         sequence: SequenceNumber(5),
         kind: ChangeKind::Modify,
+        by: ChangedBy::Client,
         created_ms: 1_500_000_000_999,
         keys,
         old_image: Some(item("x")),
         new_image: Some(item("y")),
         size_bytes: 33,
     };
-    let render = |next| {
-        let read = ShardRecords { records: vec![record.clone()], next };
+    let render_of = |record: StreamRecord, next| {
+        let read = ShardRecords { records: vec![record], next };
         body(|out| {
             let (own, key) = (owner(), key(b"ca"));
             GetRecords::render(&iterator(), &stream(), &read, (&own, &key, NOW_MS), out).expect("it is rendered");
         })
     };
+    let render = |next| render_of(record.clone(), next);
+    let expired = render_of(StreamRecord { by: ChangedBy::TimeToLive, ..record.clone() }, None);
+    let identity = json!({"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"});
+    assert_eq!(expired["Records"][0]["userIdentity"], identity);
     let shown = render(Some(SequenceNumber(6)));
     let record = &shown["Records"][0];
     assert_eq!(record["eventID"].as_str().map(str::len), Some(32));
