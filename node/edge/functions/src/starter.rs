@@ -400,6 +400,10 @@ impl Keeper {
         };
         self.log.drain();
         self.exchange.end(exit);
+        if let Some(group) = &self.memory.group {
+            // Kills at once, where there is a group. That it is not empty yet is no surprise.
+            group.remove();
+        }
         launched.end().await;
         drop(servers);
         if let Some(group) = &self.memory.group {

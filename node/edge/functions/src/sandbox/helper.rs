@@ -96,8 +96,9 @@ fn run(control: &OwnedFd) -> Result<(), StepFailed> {
         Some(init) => {
             let pidfd = rustix::process::pidfd_open(init, PidfdFlags::empty()).step("namespaces")?;
             wait_for_either(control, &pidfd).step("namespaces")?;
-            // If it was the life line, this process ends now, and the death signal ends init and all below it.
-            let _ = rustix::process::waitpid(Some(init), WaitOptions::NOHANG);
+            // If it was the life line, init has to go. Once it is gone, so is every process of its namespace: the kernel has it wait.
+            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+            rustix::process::waitpid(Some(init), WaitOptions::empty()).step("wait")?;
             Ok(())
         }
     }
