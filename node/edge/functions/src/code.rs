@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     fs,
     io::{self, Cursor, Read},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Component, Path, PathBuf},
     sync::Arc,
 };
@@ -57,7 +57,7 @@ impl CodeCache {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder)?;
+        make_folder(&folder)?;
         Ok(Arc::new(CodeCache { folder, idle_bytes_max, source, state: Mutex::default() }))
     }
 
@@ -226,9 +226,9 @@ fn unpack(zip: &Bytes, folder: &Path) -> Result<u64, CodeError> {
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(mode)
             .open(&path)
             .map_err(|_| invalid("two entries have the same path"))?;
+        file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed)?;
         // One byte more than may be: the size that the zip states for itself is not believed.
         let copied = io::copy(&mut entry.by_ref().take(left + 1), &mut file)
             .map_err(|error| CodeError::Invalid(error.to_string()))?;
@@ -253,8 +253,16 @@ fn inner_path(name: &str) -> Option<PathBuf> {
     (path != Path::new("")).then_some(path)
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(path)
+/// Makes a folder, and those that it lies in, for everybody to read, whatever the umask is.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make_folder(parent)?;
+    }
+    fs::create_dir(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }
 
 #[cfg(test)]

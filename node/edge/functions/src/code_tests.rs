@@ -13,7 +13,6 @@ fn zip(entries: &[(&str, &[u8])]) -> Bytes {
 
 #[test]
 fn a_zip_is_unpacked_for_everybody_to_read() {
-    use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     writer.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o700)).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::{
     RunnerSettings,
-    code::CodeCache,
+    code::{CodeCache, make_folder},
     deployment::{
         CodeSource, Credentials, Deployment, Endpoint, FailureKind, Invocation, Invoked, LogSink, Outcome, RunError,
     },
@@ -17,7 +17,6 @@ use prometheus_client::registry::Registry;
 use stator_environment::{Environment, Task};
 use std::{
     io,
-    os::unix::fs::DirBuilderExt,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -65,7 +64,7 @@ impl Runner {
         logs: Arc<dyn LogSink>,
         endpoint: Arc<dyn Endpoint>,
     ) -> io::Result<Runner> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&settings.folder)?;
+        make_folder(&settings.folder)?;
         // The helper works from the root.
         let (folder, data) = (settings.folder.canonicalize()?, settings.data.canonicalize()?);
         let settings = RunnerSettings { folder, data, ..settings };

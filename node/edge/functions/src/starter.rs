@@ -2,7 +2,7 @@
 
 use crate::{
     RunnerSettings, SandboxMode,
-    code::{CodeCache, Held},
+    code::{CodeCache, Held, make_folder},
     deployment::{Credentials, Deployment, Endpoint, LogSink, RunError, SessionCredentials},
     exchange::{Exchange, Exit, Started},
     instance::{Instance, Memory},
@@ -22,7 +22,7 @@ use stator_environment::Environment;
 use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -88,11 +88,12 @@ impl Starter {
         logs: Arc<dyn LogSink>,
         endpoint: Arc<dyn Endpoint>,
     ) -> io::Result<Starter> {
-        let folder = |name: &str| fs::DirBuilder::new().recursive(true).mode(0o755).create(settings.folder.join(name));
-        folder("root")?;
-        folder("runtime")?;
+        let runtime = settings.folder.join("runtime");
+        make_folder(&settings.folder.join("root"))?;
+        make_folder(&runtime)?;
         for (name, text) in [PYTHON_BOOTSTRAP, NODE_BOOTSTRAP] {
-            fs::write(settings.folder.join("runtime").join(name), text)?;
+            fs::write(runtime.join(name), text)?;
+            fs::set_permissions(runtime.join(name), fs::Permissions::from_mode(0o644))?;
         }
         Ok(Starter {
             settings,
@@ -400,6 +401,10 @@ impl Keeper {
         };
         self.log.drain();
         self.exchange.end(exit);
+        if let Some(group) = &self.memory.group {
+            // Kills at once, where there is a group. That it is not empty yet is no surprise.
+            group.remove();
+        }
         launched.end().await;
         drop(servers);
         if let Some(group) = &self.memory.group {

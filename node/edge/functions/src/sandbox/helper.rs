@@ -60,11 +60,11 @@ pub fn entry() -> Option<ExitCode> {
 /// Moves the socket away from the standard input, so that the function does not inherit it, nor anything else that the server
 /// or whoever started it has left open.
 fn take_control() -> Result<OwnedFd, Errno> {
-    // SAFETY: an ordinary system call that changes one flag of descriptors; none is opened, closed or made another, so nobody's
-    // ownership of a descriptor is touched.
+    // SAFETY: closes descriptors, which is undefined only for those that somebody owns and goes on using. This process has one
+    // thread and has opened none yet: whatever is there was left open by whoever started it.
     #[allow(unsafe_code)]
-    let marked = unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) };
-    if marked != 0 {
+    let closed = unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    if closed != 0 {
         return Err(std::io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error));
     }
     let stdin = rustix::stdio::stdin();
@@ -77,6 +77,10 @@ fn take_control() -> Result<OwnedFd, Errno> {
 fn run(control: &OwnedFd) -> Result<(), StepFailed> {
     let Some((message, _)) = control::receive(control).step("plan")? else { return Ok(()) };
     let plan: Plan = serde_json::from_slice(&message).step("plan")?;
+    // Not of the server's session: what a terminal sends to the server is not meant for its functions.
+    let _ = rustix::process::setsid();
+    // Whatever the server's is, the function has to be able to read what is made for it.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     // The function, not the server, is to be chosen when the machine runs out of memory. Nothing depends on it.
     let _ = std::fs::write("/proc/self/oom_score_adj", "500");
     if !plan.layers.namespaces {
@@ -96,8 +100,9 @@ fn run(control: &OwnedFd) -> Result<(), StepFailed> {
         Some(init) => {
             let pidfd = rustix::process::pidfd_open(init, PidfdFlags::empty()).step("namespaces")?;
             wait_for_either(control, &pidfd).step("namespaces")?;
-            // If it was the life line, this process ends now, and the death signal ends init and all below it.
-            let _ = rustix::process::waitpid(Some(init), WaitOptions::NOHANG);
+            // If it was the life line, init has to go. Once it is gone, so is every process of its namespace: the kernel has it wait.
+            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+            rustix::process::waitpid(Some(init), WaitOptions::empty()).step("wait")?;
             Ok(())
         }
     }

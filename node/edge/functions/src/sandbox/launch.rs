@@ -13,6 +13,9 @@ use tokio::{io::Interest, net::UnixDatagram};
 /// How long the helper may take to build a sandbox. It takes milliseconds; the rest is for machines that are busy.
 const READY_MAX: Duration = Duration::from_secs(10);
 
+/// How long the helper may take to end everything.
+const END_MAX: Duration = Duration::from_secs(10);
+
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LaunchError {
@@ -37,7 +40,6 @@ pub(crate) struct Launched {
     helper: tokio::process::Child,
     /// A socket of whole messages, and that is how the runtime knows it.
     control: UnixDatagram,
-    namespaces: bool,
     /// The pipe of standard output and error.
     pub log: Option<OwnedFd>,
     /// Sockets of the network namespace, if there is one: Runtime API, endpoint.
@@ -62,7 +64,6 @@ pub(crate) async fn launch(helper: &Path, plan: &Plan, group: Option<&Group>) ->
     let mut launched = Launched {
         helper: child,
         control: UnixDatagram::from_std(ours.into())?,
-        namespaces: plan.layers.namespaces,
         log: Some(log),
         listeners: Vec::new(),
     };
@@ -108,17 +109,16 @@ impl Launched {
         self.hear().await.map(|(told, _)| told)
     }
 
-    /// Ends all processes of the function, and waits until the helper is gone.
+    /// Ends all processes of the function, and waits until they are gone: the helper ends last.
     pub async fn end(self) {
-        let Launched { mut helper, control, namespaces, .. } = self;
-        // First the life line: a helper that was just born looks at it.
+        let Launched { mut helper, control, .. } = self;
+        // The life line.
         drop(control);
-        if !namespaces {
-            // Without a process namespace the helper has to kill what the function left; that is given time.
-            if tokio::time::timeout(Duration::from_secs(5), helper.wait()).await.is_ok() {
-                return;
-            }
+        if tokio::time::timeout(END_MAX, helper.wait()).await.is_ok() {
+            return;
         }
+        // With namespaces its death ends the rest, too; without them, whatever is left is out of reach.
+        tracing::warn!("the sandbox's helper does not end by itself");
         if let Err(error) = helper.kill().await {
             tracing::warn!(%error, "the sandbox's helper cannot be ended");
         }

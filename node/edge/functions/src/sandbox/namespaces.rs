@@ -75,13 +75,13 @@ fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
 
 /// Makes a child: its id, or `None` in the child.
 pub(super) fn fork() -> Result<Option<Pid>, Errno> {
-    // With a second thread the child could find a lock held for ever by a thread that it does not have.
-    let threads = std::fs::read_dir("/proc/self/task").map_err(|_| Errno::IO)?.count();
-    if threads != 1 {
+    // With a second thread the child could find a lock held for ever by a thread that it does not have. A sandbox may have no
+    // `/proc` to look into; there, this process is the child of one that was counted.
+    if std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() != 1) {
         return Err(Errno::DEADLK);
     }
-    // SAFETY: `fork` is undefined only for what other threads were doing, and there are none: the helper starts none, and it
-    // was just counted. Parent and child each own all of their copied memory and descriptors.
+    // SAFETY: `fork` is undefined only for what other threads were doing, and there are none: the helper starts none, and they
+    // were counted, here or in its parent. Parent and child each own all of their copied memory and descriptors.
     #[allow(unsafe_code)]
     let pid = unsafe { libc::fork() };
     match pid {
