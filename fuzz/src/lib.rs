@@ -14,10 +14,12 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "request", run: client::request },
     Target { name: "expression", run: client::expression },
     Target { name: "statement", run: client::statement },
+    Target { name: "lambda", run: client::lambda },
+    Target { name: "package", run: client::package },
     Target { name: "signature", run: client::signature },
     Target { name: "item", run: client::item },
     Target { name: "row", run: disk::row },

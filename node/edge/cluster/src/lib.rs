@@ -22,6 +22,7 @@ mod router;
 mod scaling;
 mod settings;
 mod streams;
+mod tables;
 mod transactions;
 
 pub use catalog::{ReplicaReport, Report, stored_catalog};
@@ -30,4 +31,5 @@ pub use error::{ChangeError, ClusterError};
 pub use node::{AllSettings, Node, NodeParts};
 pub use reporting::ReplicaDigest;
 pub use settings::Settings;
+pub use tables::{CatalogTest, Tables};
 pub use transactions::{Coordinator, Transacted};

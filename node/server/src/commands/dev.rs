@@ -44,6 +44,7 @@ pub fn run(settings: DevSettings) -> Result<(), ServerError> {
         throttling: settings.capacity.throttling.into(),
         authentication: Authentication::Anyone,
         tls: None,
+        functions: settings.functions.into(),
     };
     let place = if settings.ephemeral { "no data is kept".to_owned() } else { format!("data in {}", data.display()) };
     // The allocator asks for huge pages, which double what an idle node occupies. Without this it is only larger.

@@ -43,6 +43,7 @@ fn blueprint(settings: StartSettings) -> Result<Blueprint, ServerError> {
         throttling: settings.capacity.throttling.into(),
         authentication: Authentication::Verify,
         tls: tls(settings.tls_cert, settings.tls_key)?,
+        functions: settings.functions.into(),
     })
 }
 
