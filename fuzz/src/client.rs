@@ -20,6 +20,34 @@ pub fn request(input: &[u8]) {
     }
 }
 
+/// `METHOD path?query` on the first line, then headers as `name: value` until an empty line, then the body.
+pub fn lambda(input: &[u8]) {
+    let (head, mut body) = split_line(input);
+    let head = String::from_utf8_lossy(head);
+    let (method, target) = head.split_once(' ').unwrap_or((&head, ""));
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut headers = Vec::new();
+    while !body.is_empty() {
+        let (line, rest) = split_line(body);
+        body = rest;
+        match std::str::from_utf8(line).ok().and_then(|line| line.split_once(": ")) {
+            Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
+            None => break,
+        }
+    }
+    // Whatever is refused has words for it.
+    if let Err(error) = stator_lambda::fuzz::parse_any((method, path, query), &headers, body) {
+        let owner = stator_api::arn::Owner { region: "us-east-1".to_owned(), account_id: "000000000000".to_owned() };
+        let wire = stator_lambda::Wire::of(error, &owner);
+        assert!(wire.status >= 400 && Json::parse(&wire.body()).is_some(), "{wire:?}");
+    }
+}
+
+/// A zip.
+pub fn package(input: &[u8]) {
+    let _ = black_box(stator_lambda::package::check(input));
+}
+
 /// A text read as each of the five expressions; those that are accepted are evaluated.
 pub fn expression(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };

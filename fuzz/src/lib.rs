@@ -14,10 +14,12 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "request", run: client::request },
     Target { name: "expression", run: client::expression },
     Target { name: "statement", run: client::statement },
+    Target { name: "lambda", run: client::lambda },
+    Target { name: "package", run: client::package },
     Target { name: "signature", run: client::signature },
     Target { name: "item", run: client::item },
     Target { name: "filter", run: client::filter },

@@ -6,6 +6,7 @@ use crate::{
     admission::Doorkeeper,
     edge::{Edge, serve},
     error::ServerError,
+    functions::{self, NodeFunctions},
     membership::{Standing, introduce},
     settings::{Place, TtlChanges, size::Size},
     shutdown::{Signals, failed},
@@ -18,7 +19,7 @@ use stator_gateway::{Authentication, Tls, TlsSettings};
 use stator_storage::{DataDirectory, FileLog, LogMetrics, RocksRows};
 use stator_transport::{JoinSecret, TonicNetwork};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 /// The log can be purged, and a restart is short, only by what is durable in the rows.
 const FLUSH_EVERY: Duration = Duration::from_secs(30);
@@ -42,6 +43,7 @@ pub struct Blueprint {
     pub ttl_changes: TtlChanges,
     pub authentication: Authentication,
     pub tls: Option<TlsSettings>,
+    pub functions: stator_invocation::Settings,
 }
 
 /// How a node speaks with others.
@@ -66,6 +68,7 @@ pub struct Running {
     node: Arc<Node>,
     network: Arc<TonicNetwork>,
     edge: Edge,
+    functions: NodeFunctions,
     socket: Socket,
     rows: Arc<RocksRows>,
     failure: Arc<watch::Sender<Option<String>>>,
@@ -176,7 +179,19 @@ async fn start(blueprint: Blueprint) -> Result<Running, ServerError> {
     let socket = Socket::serve(&blueprint.data, administration)?;
     let is_tls = tls.is_some();
     let gateway = stator_gateway::Settings { authentication: blueprint.authentication, ..Default::default() };
-    let edge = serve(gateway, (sockets.clients, tls), &node, ground.environment, ground.registry);
+    let plain = Sockets::plain(is_tls).await?;
+    let plain_address = plain.as_ref().map_or(Ok(client_address), TcpListener::local_addr);
+    let plain_address = plain_address.map_err(ServerError::io("read the port for functions"))?;
+    let function_settings = stator_invocation::Settings { is_tls, ..blueprint.functions };
+    let ground_parts = (&ground.environment, &mut ground.registry);
+    let functions = functions::open(function_settings, &blueprint.data, plain_address, &node, ground_parts)?;
+    let edge = serve(
+        gateway,
+        (sockets.clients, tls),
+        plain,
+        (&node, &functions.functions),
+        (ground.environment, ground.registry),
+    );
     Ok(Running {
         client_address,
         peer_address,
@@ -185,6 +200,7 @@ async fn start(blueprint: Blueprint) -> Result<Running, ServerError> {
         node,
         network,
         edge,
+        functions,
         socket,
         rows: ground.rows,
         failure: ground.failure,
@@ -244,6 +260,7 @@ impl Running {
 
     async fn close(self) -> Result<(), ServerError> {
         self.edge.close().await;
+        self.functions.close().await;
         for task in &self.background {
             task.abort();
         }

@@ -5,6 +5,7 @@ use prometheus_client::registry::Registry;
 use stator_cluster::Node;
 use stator_environment::Environment;
 use stator_gateway::{Gateway, GatewayParts, Settings, Tls};
+use stator_invocation::Functions;
 use std::sync::Arc;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -12,16 +13,16 @@ use tokio_util::sync::CancellationToken;
 /// Serves until it is closed.
 pub struct Edge {
     shutdown: CancellationToken,
-    serving: JoinHandle<()>,
+    serving: Vec<JoinHandle<()>>,
 }
 
-/// Begins to serve clients.
+/// Begins to serve clients. `plain`: without TLS, for functions on this machine.
 pub fn serve(
     settings: Settings,
     (listener, tls): (TcpListener, Option<Tls>),
-    node: &Arc<Node>,
-    environment: Environment,
-    registry: Registry,
+    plain: Option<TcpListener>,
+    (node, functions): (&Arc<Node>, &Arc<Functions>),
+    (environment, registry): (Environment, Registry),
 ) -> Edge {
     let asked = node.clone();
     let gateway = Gateway::new(GatewayParts {
@@ -33,9 +34,11 @@ pub fn serve(
         }),
         registry: Arc::new(Mutex::new(registry)),
         settings,
+        functions: Some(functions.clone()),
     });
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn(gateway.serve(listener, tls, shutdown.clone()));
+    let mut serving = vec![tokio::spawn(gateway.clone().serve(listener, tls, shutdown.clone()))];
+    serving.extend(plain.map(|listener| tokio::spawn(gateway.serve(listener, None, shutdown.clone()))));
     Edge { shutdown, serving }
 }
 
@@ -43,8 +46,10 @@ impl Edge {
     /// Takes no more requests, and waits for those under way.
     pub async fn close(self) {
         self.shutdown.cancel();
-        if self.serving.await.is_err() {
-            tracing::error!("the HTTP edge panicked");
+        for serving in self.serving {
+            if serving.await.is_err() {
+                tracing::error!("the HTTP edge panicked");
+            }
         }
     }
 }

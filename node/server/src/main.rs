@@ -8,6 +8,7 @@ mod commands;
 mod credentials;
 mod edge;
 mod error;
+mod functions;
 mod identity;
 mod logging;
 mod membership;

@@ -12,6 +12,7 @@ use std::{
     ffi::OsString,
     net::{SocketAddr, ToSocketAddrs},
     path::PathBuf,
+    time::Duration,
 };
 
 /// A self-hosted, replicated DynamoDB.
@@ -128,6 +129,8 @@ pub struct DevSettings {
     #[command(flatten)]
     pub expiry: Expiry,
     #[command(flatten)]
+    pub functions: FunctionSettings,
+    #[command(flatten)]
     pub place: Place,
     #[command(flatten)]
     pub logs: Logs,
@@ -200,6 +203,8 @@ pub struct StartSettings {
     #[command(flatten)]
     pub expiry: Expiry,
     #[command(flatten)]
+    pub functions: FunctionSettings,
+    #[command(flatten)]
     pub place: Place,
     #[command(flatten)]
     pub logs: Logs,
@@ -221,6 +226,35 @@ pub struct Expiry {
     /// How often time to live of a table may be enabled or disabled: once an hour as in DynamoDB, or at any time
     #[arg(long, env = "STATOR_TTL_CHANGES", default_value = "hourly", help_heading = "Time to live")]
     pub ttl_changes: TtlChanges,
+}
+
+/// What functions may take, and when failed events are tried again.
+#[derive(Args, Debug)]
+pub struct FunctionSettings {
+    /// Most code of all functions and versions together; give all nodes the same [default: 75GiB, as Lambda]
+    #[arg(long, env = "STATOR_FUNCTIONS_CODE_MAX", value_name = "SIZE", help_heading = "Functions")]
+    pub functions_code_max: Option<Size>,
+    /// Seconds until an event is tried again on which its function has failed; until the next retry twice as many
+    #[arg(
+        long,
+        env = "STATOR_FUNCTIONS_RETRY_WAIT",
+        default_value = "60",
+        value_name = "SECONDS",
+        help_heading = "Functions",
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    pub functions_retry_wait: u64,
+}
+
+impl From<FunctionSettings> for stator_invocation::Settings {
+    fn from(settings: FunctionSettings) -> stator_invocation::Settings {
+        let wait = Duration::from_secs(settings.functions_retry_wait);
+        stator_invocation::Settings {
+            code_bytes_max: settings.functions_code_max.map(|size| size.0),
+            retry_waits: [wait, wait * 2],
+            ..stator_invocation::Settings::default()
+        }
+    }
 }
 
 /// What stands in ARNs. Fixed at a cluster's first start.

@@ -1,7 +1,10 @@
 //! The ports of a node, and the addresses by which others know it.
 
 use crate::{assembly::Blueprint, error::ServerError, membership::Addresses};
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+};
 use tokio::net::TcpListener;
 
 /// Bound before anything is written, so that a port in use leaves no trace.
@@ -23,6 +26,16 @@ impl Sockets {
     /// Where clients connect on this machine, with the port that was really given.
     pub fn client_address(&self) -> Result<SocketAddr, ServerError> {
         self.clients.local_addr().map_err(ServerError::io("read the client port"))
+    }
+
+    /// A port without TLS that only this machine reaches, where clients have none: for functions that run here. Their requests
+    /// are signed like everybody's.
+    pub async fn plain(is_tls: bool) -> Result<Option<TcpListener>, ServerError> {
+        if !is_tls {
+            return Ok(None);
+        }
+        let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        bound.map(Some).map_err(ServerError::io("listen for functions on this machine"))
     }
 
     pub fn peer_address(&self) -> Result<Option<SocketAddr>, ServerError> {

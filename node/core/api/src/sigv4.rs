@@ -143,10 +143,9 @@ fn service_of(request: &SignedRequest<'_>) -> &'static str {
 /// Whether a path is one of the Lambda API's, which all begin with the day of a version: `/2015-03-31/functions`.
 pub fn is_lambda_path(path: &str) -> bool {
     let mut bytes = path.bytes();
-    let is_dated = "/20dd-dd-dd/".bytes().all(|expected| {
+    "/20dd-dd-dd/".bytes().all(|expected| {
         bytes.next().is_some_and(|byte| if expected == b'd' { byte.is_ascii_digit() } else { byte == expected })
-    });
-    is_dated
+    })
 }
 
 fn check_scope(scope: &Scope<'_>, date_text: &str, expected: &str) -> Result<(), ApiError> {

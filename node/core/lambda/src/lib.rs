@@ -12,9 +12,11 @@ pub mod package;
 mod patterns;
 pub mod request;
 mod route;
+mod session;
 
 pub use error_table::{LambdaError, ThrottleReason, Wire};
 pub use names::FunctionReference;
 pub use operation::Reply;
 pub use request::HttpRequest;
-pub use route::{Operation, Routed, route};
+pub use route::{Operation, Routed, query, route};
+pub use session::{Session, SessionKey};

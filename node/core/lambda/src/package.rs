@@ -30,7 +30,7 @@ pub fn check(zip: &[u8]) -> Result<(), LambdaError> {
     let mut piece = vec![0; PIECE_BYTES];
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|_| not_unzipped())?;
-        let name = entry.name().to_owned();
+        let name = entry.name().map_err(|_| not_unzipped())?.into_owned();
         if entry.is_symlink() || !stays_inside(&name) {
             return Err(not_unzipped());
         }

@@ -18,7 +18,7 @@ pub struct HttpRequest<'a> {
 }
 
 /// Where headers are looked up.
-pub trait Header: std::fmt::Debug {
+pub trait Header: std::fmt::Debug + Sync {
     /// The first value of that name, if it is text. Names are asked for in lower case.
     fn text(&self, name: &str) -> Option<&str>;
 }

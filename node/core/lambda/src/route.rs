@@ -90,9 +90,15 @@ pub struct Routed {
 }
 
 impl Operation {
-    /// As the model spells it.
-    pub fn name(self) -> String {
-        format!("{self:?}")
+    /// As the model spells it, where an error text names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::CreateFunction => "CreateFunction",
+            Operation::UpdateFunctionCode => "UpdateFunctionCode",
+            Operation::Invoke => "InvokeFunction",
+            Operation::InvokeAsync => "InvokeAsync",
+            _ => "requested",
+        }
     }
 
     /// Most bytes of the request's body: code makes them large.

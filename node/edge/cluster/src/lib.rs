@@ -23,6 +23,7 @@ mod router;
 mod scaling;
 mod settings;
 mod streams;
+mod tables;
 mod transactions;
 mod triggers;
 
@@ -32,5 +33,6 @@ pub use error::{ChangeError, ClusterError};
 pub use node::{AllSettings, Node, NodeParts};
 pub use reporting::ReplicaDigest;
 pub use settings::Settings;
+pub use tables::{CatalogTest, Tables};
 pub use transactions::{Coordinator, Transacted};
 pub use triggers::{Invoke, InvokeError, Invoked};

@@ -27,7 +27,7 @@ use prometheus_client::registry::Registry;
 use stator_catalog::{Catalog, CatalogRefusal, Change, ClusterIdentity, FIRST_NODE, FIRST_REPLICA, NodeStart, Outcome};
 use stator_consensus::{ConsensusError, Failure, Groups, Wakefulness};
 use stator_environment::{BoxFuture, DiskError, Environment, Network, RaftLog, Rows, Service, Task};
-use stator_item::{NodeId, PartitionId, TableId};
+use stator_item::{NodeId, PartitionId, TableId, Token};
 use stator_partition::insights::Contributor;
 use stator_replica::Meters;
 use std::{
@@ -224,6 +224,20 @@ impl Node {
         self.catalog()
     }
 
+    /// The catalog as its leader has it; `None`: no leader answers in time.
+    pub async fn fresh_catalog(&self, deadline: Deadline) -> Option<Arc<Catalog>> {
+        self.client.refresh(deadline).await.ok()?;
+        Some(self.catalog())
+    }
+
+    /// Whether the partition of a token is led by its replica on this node.
+    pub fn leads(&self, table: TableId, token: Token) -> bool {
+        let catalog = self.catalog();
+        let partition = catalog.routing().partition(table, token);
+        let hosted = partition.and_then(|partition| self.host.replica(partition.id));
+        hosted.is_some_and(|hosted| hosted.replica.leadership().leads)
+    }
+
     /// Makes a change of the catalog and waits until this node's copy shows it.
     pub async fn change(&self, change: Change, deadline: Deadline) -> Result<Outcome, ChangeError> {
         let partitions_of_new = self.host.settings.partitions_of_new_table;
@@ -241,6 +255,7 @@ impl Node {
                 let at_any_time = at_any_time || self.host.settings.time_to_live_at_any_time;
                 Change::ChangeTimeToLive { table, attribute, enabled, at_any_time }
             }
+            Change::CreateSystemTable { table, avoid } => Change::CreateSystemTable { table, avoid: self.avoid(avoid) },
             other => other,
         };
         self.client.change(change, deadline).await

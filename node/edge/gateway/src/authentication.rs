@@ -1,12 +1,15 @@
 //! Who sent a request: its signature against the catalog's access keys.
 
-use crate::{settings::Authentication, tables::Tables};
+use crate::settings::Authentication;
 use http::request;
 use parking_lot::Mutex;
 use stator_api::{
     ApiError,
     sigv4::{self, Credential, Keyring, SignedRequest, SigningKey, SigningKeyCache},
 };
+use stator_cluster::Tables;
+use stator_environment::Clock;
+use stator_lambda::SessionKey;
 use std::sync::Arc;
 
 /// Derived signing keys kept: one for each access key, day and region in use.
@@ -19,9 +22,9 @@ pub(crate) struct Authenticator {
 }
 
 impl Authenticator {
-    pub fn new(authentication: Authentication, tables: Arc<dyn Tables>) -> Authenticator {
+    pub fn new(authentication: Authentication, tables: Arc<dyn Tables>, clock: Arc<dyn Clock>) -> Authenticator {
         let derived = Mutex::new(SigningKeyCache::new(SIGNING_KEYS_MAX));
-        Authenticator { authentication, keys: CatalogKeys { tables, derived } }
+        Authenticator { authentication, keys: CatalogKeys { tables, clock, derived } }
     }
 
     /// Passes the request, or says in DynamoDB's words why not. `body`: the bytes as sent.
@@ -49,16 +52,23 @@ impl Authenticator {
     }
 }
 
-/// The access keys of the catalog, with their derived signing keys.
+/// The access keys of the catalog and those of functions' sessions, with their derived signing keys.
 struct CatalogKeys {
     tables: Arc<dyn Tables>,
+    clock: Arc<dyn Clock>,
     derived: Mutex<SigningKeyCache>,
 }
 
 impl Keyring for CatalogKeys {
     fn credential(&self, access_key: &str) -> Option<Credential> {
         let catalog = self.tables.catalog();
-        let key = catalog.access_key(access_key)?;
+        let Some(key) = catalog.access_key(access_key) else {
+            let session = SessionKey::of(catalog.identity()?).open(access_key, self.clock.wall_ms())?;
+            // A session ends with its function.
+            catalog.functions().any(|function| function.id == session.function).then_some(())?;
+            let session_token = Some(session.token.into());
+            return Some(Credential { secret: session.secret.into(), session_token, disabled: false });
+        };
         Some(Credential { secret: key.secret.0.clone(), session_token: None, disabled: key.disabled })
     }
 

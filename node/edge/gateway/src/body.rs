@@ -36,12 +36,12 @@ pub(crate) enum BodyError {
     Encoding,
 }
 
-/// Reads a body to its end. What is announced too large is refused before it is read.
-pub(crate) async fn receive<B>(mut body: B, budget: &Arc<Budget>) -> Result<Received, BodyError>
+/// Reads a body to its end, of at most so many bytes. What is announced too large is refused before it is read.
+pub(crate) async fn receive<B>(mut body: B, bytes_max: usize, budget: &Arc<Budget>) -> Result<Received, BodyError>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+    if body.size_hint().lower() > bytes_max as u64 {
         return Err(BodyError::TooLarge);
     }
     let mut share = Share::new(budget);
@@ -50,7 +50,7 @@ where
     let mut joined = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
-        if first.len() + joined.len() + data.len() > BODY_BYTES_MAX {
+        if first.len() + joined.len() + data.len() > bytes_max {
             return Err(BodyError::TooLarge);
         }
         if !share.grow(data.len()) {
@@ -128,13 +128,18 @@ mod tests {
     #[tokio::test]
     async fn bodies_are_bounded_by_size_and_budget() {
         let budget = Budget::new(100);
-        let body = receive(Full::new(Bytes::from_static(&[1; 60])), &budget).await.map(|body| body.bytes.len());
+        let body = receive(Full::new(Bytes::from_static(&[1; 60])), BODY_BYTES_MAX, &budget)
+            .await
+            .map(|body| body.bytes.len());
         assert_eq!(body, Ok(60));
-        let held = receive(Full::new(Bytes::from_static(&[1; 60])), &budget).await.ok();
+        let held = receive(Full::new(Bytes::from_static(&[1; 60])), BODY_BYTES_MAX, &budget).await.ok();
         assert!(held.is_some(), "a dropped body gave its bytes back");
-        let second = receive(Full::new(Bytes::from_static(&[1; 60])), &budget).await.map(|body| body.bytes);
+        let second =
+            receive(Full::new(Bytes::from_static(&[1; 60])), BODY_BYTES_MAX, &budget).await.map(|body| body.bytes);
         assert_eq!(second, Err(BodyError::NoMemory));
-        let large = receive(Full::new(Bytes::from(vec![0; BODY_BYTES_MAX + 1])), &budget).await.map(|body| body.bytes);
+        let large = receive(Full::new(Bytes::from(vec![0; BODY_BYTES_MAX + 1])), BODY_BYTES_MAX, &budget)
+            .await
+            .map(|body| body.bytes);
         assert_eq!(large, Err(BodyError::TooLarge));
     }
 }

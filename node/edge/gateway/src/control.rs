@@ -4,7 +4,6 @@ use crate::{
     dispatch::Turn,
     fan_out::{self, Counts},
     gateway::Gateway,
-    tables::{CatalogTest, Tables},
 };
 use http::{header, request};
 use stator_api::{
@@ -18,7 +17,7 @@ use stator_api::{
     },
 };
 use stator_catalog::{Catalog, Change, Outcome, TableDescription, TableStatus};
-use stator_cluster::ChangeError;
+use stator_cluster::{CatalogTest, ChangeError, Tables};
 use stator_item::TableId;
 use std::{sync::Arc, time::Duration};
 

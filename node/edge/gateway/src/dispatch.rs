@@ -3,7 +3,6 @@
 use crate::{
     control,
     fan_out::{self, consistency},
-    tables::Tables,
 };
 use stator_api::{
     ApiError, Operation,
@@ -13,7 +12,7 @@ use stator_api::{
     },
 };
 use stator_catalog::TableDescription;
-use stator_cluster::{Coordinator, Deadline, Door};
+use stator_cluster::{Coordinator, Deadline, Door, Tables};
 use stator_partition::{Refusal, Reply};
 use std::sync::Arc;
 

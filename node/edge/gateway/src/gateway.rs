@@ -3,7 +3,7 @@
 use crate::{
     admission::{Budget, Counted, shed},
     authentication::Authenticator,
-    body::{self, BodyError, Received},
+    body::{self, BODY_BYTES_MAX, BodyError, Received},
     control,
     cors::Cors,
     dispatch::Turn,
@@ -11,7 +11,6 @@ use crate::{
     reply::{self, Connection, JsonVersion, ReplyBody, ReplyEncoding},
     request_id::{RequestId, RequestIds},
     settings::Settings,
-    tables::Tables,
 };
 use bytes::Bytes;
 use futures::FutureExt;
@@ -19,10 +18,11 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use stator_api::{ApiError, Operation, Wire, operation::targets_scaling};
+use stator_api::{ApiError, Operation, Wire, operation::targets_scaling, sigv4::is_lambda_path};
 use stator_catalog::TableDescription;
-use stator_cluster::{Coordinator, Deadline, Door};
+use stator_cluster::{Coordinator, Deadline, Door, Tables};
 use stator_environment::Environment;
+use stator_invocation::{CODE_PATH, Functions};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 /// Says whether the node serves, or why not.
@@ -38,6 +38,8 @@ pub struct GatewayParts {
     /// Shown by `/metrics`; the gateway adds its own to it.
     pub registry: Arc<Mutex<Registry>>,
     pub settings: Settings,
+    /// `None`: there are no functions here, and the Lambda API knows no operation.
+    pub functions: Option<Arc<Functions>>,
 }
 
 /// The HTTP edge of one node.
@@ -50,12 +52,13 @@ pub struct Gateway {
     pub(crate) registry: Arc<Mutex<Registry>>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
-    authenticator: Authenticator,
-    cors: Cors,
+    pub(crate) functions: Option<Arc<Functions>>,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) cors: Cors,
     ids: RequestIds,
     pub(crate) connections: Arc<Budget>,
-    requests: Arc<Budget>,
-    bodies: Arc<Budget>,
+    pub(crate) requests: Arc<Budget>,
+    pub(crate) bodies: Arc<Budget>,
     pub(crate) waiters: Arc<Budget>,
 }
 
@@ -74,10 +77,11 @@ struct Answer {
 impl Gateway {
     /// Made once a node; then [`serve`](Gateway::serve) as many listeners as there are.
     pub fn new(parts: GatewayParts) -> Arc<Gateway> {
-        let GatewayParts { environment, door, tables, ready, registry, settings } = parts;
+        let GatewayParts { environment, door, tables, ready, registry, settings, functions } = parts;
         let metrics = Metrics::new(&mut registry.lock());
         Arc::new(Gateway {
-            authenticator: Authenticator::new(settings.authentication, tables.clone()),
+            functions,
+            authenticator: Authenticator::new(settings.authentication, tables.clone(), environment.clock.clone()),
             cors: Cors::new(settings.cors_origins.clone()),
             ids: RequestIds::new(&*environment.random),
             connections: Budget::new(settings.connections_max),
@@ -102,10 +106,18 @@ impl Gateway {
         if head.method == Method::POST && head.uri.path() == "/" {
             return self.api(&head, body, &id).await;
         }
+        if is_lambda_path(head.uri.path()) {
+            return self.lambda(&head, body).await;
+        }
         if self.cors.is_preflight(&head.method, &head.headers) {
             let mut response = reply::text(StatusCode::OK, "", &id);
             self.cors.mark_preflight(&head.headers, response.headers_mut());
             return Ok(response);
+        }
+        if head.method == Method::GET
+            && let Some(token) = head.uri.path().strip_prefix(CODE_PATH)
+        {
+            return Ok(self.code(token, &id).await);
         }
         Ok(self.beside(&head, &id).unwrap_or_else(|| self.refuse_protocol(&head, &id)))
     }
@@ -127,7 +139,7 @@ impl Gateway {
 
     async fn api(&self, head: &request::Parts, body: Incoming, id: &RequestId) -> Result<Response<ReplyBody>, HangUp> {
         let operation = named_operation(head);
-        let receiving = body::receive(body, &self.bodies);
+        let receiving = body::receive(body, BODY_BYTES_MAX, &self.bodies);
         let received = self.environment.timeout(self.settings.body_wait_max, receiving).await.ok_or(HangUp)?;
         let answer = match received {
             Err(BodyError::Broken) => return Err(HangUp),

@@ -75,6 +75,14 @@ pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>, id: &RequestId) -
     response
 }
 
+/// A response without a checksum, whose headers are the caller's to add.
+pub(crate) fn plain(status: StatusCode, body: Bytes) -> Response<ReplyBody> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::SERVER, SERVER);
+    response
+}
+
 /// A response with the headers that every one has.
 fn checked(status: StatusCode, body: Bytes, id: &RequestId) -> Response<ReplyBody> {
     let crc32 = crc32fast::hash(&body);

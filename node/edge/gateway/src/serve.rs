@@ -49,6 +49,29 @@ enum Protocol {
     Http2,
 }
 
+/// Requests of a connection.
+#[derive(Default)]
+struct Heard {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// A request that is being answered.
+struct UnderWay(Arc<Heard>);
+
+impl UnderWay {
+    fn begin(heard: &Arc<Heard>) -> UnderWay {
+        heard.begun.fetch_add(1, Ordering::Relaxed);
+        UnderWay(heard.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 impl Gateway {
     /// Serves a listener until `shutdown`, then lets what is under way finish, within the time set.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, tls: Option<Tls>, shutdown: CancellationToken) {
@@ -141,13 +164,16 @@ impl Gateway {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let heard = Arc::new(AtomicU64::new(0));
+        let heard = Arc::new(Heard::default());
         let (gateway, counter) = (self.clone(), heard.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            counter.fetch_add(1, Ordering::Relaxed);
+            let under_way = UnderWay::begin(&counter);
             let gateway = gateway.clone();
             // In a box as well: it lives shorter than its connection.
-            Box::pin(async move { gateway.handle(request).await })
+            Box::pin(async move {
+                let _under_way = under_way;
+                gateway.handle(request).await
+            })
         });
         let stream = TokioIo::new(stream);
         match protocol {
@@ -178,7 +204,7 @@ impl Gateway {
     async fn drive<C>(
         self: Arc<Self>,
         connection: C,
-        heard: Arc<AtomicU64>,
+        heard: Arc<Heard>,
         shutdown: CancellationToken,
     ) -> Result<(), String>
     where
@@ -195,8 +221,9 @@ impl Gateway {
                 () = shutdown.cancelled() => break,
                 () = idle => {}
             }
-            let heard_now = heard.load(Ordering::Relaxed);
-            if heard_now == heard_before {
+            let heard_now = heard.begun.load(Ordering::Relaxed);
+            // A function may work longer on a request than a connection may be idle.
+            if heard_now == heard_before && heard.ended.load(Ordering::Relaxed) == heard_now {
                 break;
             }
             heard_before = heard_now;

@@ -6,6 +6,7 @@ mod bodies;
 mod client;
 mod connections;
 mod exactness;
+mod functions;
 mod partitions;
 mod transactions;
 mod world;

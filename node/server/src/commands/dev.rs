@@ -45,6 +45,7 @@ pub fn run(settings: DevSettings) -> Result<(), ServerError> {
         ttl_changes: settings.expiry.ttl_changes,
         authentication: Authentication::Anyone,
         tls: None,
+        functions: settings.functions.into(),
     };
     let place = if settings.ephemeral { "no data is kept".to_owned() } else { format!("data in {}", data.display()) };
     // The allocator asks for huge pages, which double what an idle node occupies. Without this it is only larger.

@@ -44,6 +44,7 @@ fn blueprint(settings: StartSettings) -> Result<Blueprint, ServerError> {
         ttl_changes: settings.expiry.ttl_changes,
         authentication: Authentication::Verify,
         tls: tls(settings.tls_cert, settings.tls_key)?,
+        functions: settings.functions.into(),
     })
 }
 

@@ -1,14 +1,15 @@
 //! A cluster in memory behind a gateway on a real listener.
 
 use super::partitions::Partition;
-use crate::{Authentication, Gateway, GatewayParts, Settings, Tables, Tls, tables::CatalogTest};
+use crate::{Authentication, Gateway, GatewayParts, Settings, Tls};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use stator_catalog::{
     Catalog, Change, ClusterIdentity, NodeStart, Outcome, Secret, Stamp, TableDescription, TableStatus, TokenRange,
 };
-use stator_cluster::{ChangeError, Consistency, Deadline, Door};
+use stator_cluster::{CatalogTest, ChangeError, Consistency, Deadline, Door, Tables};
 use stator_environment::{BoxFuture, Environment};
+use stator_invocation::Functions;
 use stator_item::{TableId, Timestamp, Token};
 use stator_partition::{Command, Refusal, Reply};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -40,7 +41,7 @@ pub struct World {
 }
 
 impl World {
-    fn new() -> Arc<World> {
+    pub fn new() -> Arc<World> {
         let mut catalog = Catalog::default();
         let node = NodeStart {
             directory: 1,
@@ -201,6 +202,14 @@ impl Tables for World {
             tokio::time::timeout(left, changes.wait_for(|catalog| is_so(catalog))).await.is_ok()
         })
     }
+
+    fn fresh(&self, deadline: Deadline) -> BoxFuture<'_, Option<Arc<Catalog>>> {
+        Box::pin(async move { Some(self.newest(deadline).await) })
+    }
+
+    fn leads(&self, _table: TableId, _token: Token) -> bool {
+        true
+    }
 }
 
 /// A gateway that serves.
@@ -223,7 +232,16 @@ impl Edge {
     }
 
     pub async fn start_with(settings: Settings, tls: Option<Tls>) -> Edge {
-        let world = World::new();
+        Edge::serve(World::new(), None, settings, tls).await
+    }
+
+    /// Over a world that is there already, maybe with functions.
+    pub async fn serve(
+        world: Arc<World>,
+        functions: Option<Arc<Functions>>,
+        settings: Settings,
+        tls: Option<Tls>,
+    ) -> Edge {
         let ready = watch::Sender::new(true);
         let is_ready = ready.subscribe();
         let gateway = Gateway::new(GatewayParts {
@@ -233,6 +251,7 @@ impl Edge {
             ready: Arc::new(move || if *is_ready.borrow() { Ok(()) } else { Err("the test says so".into()) }),
             registry: Arc::new(Mutex::new(Registry::default())),
             settings,
+            functions,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it listens");

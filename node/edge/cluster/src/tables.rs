@@ -1,8 +1,9 @@
 //! The control plane as the edge needs it: reading the catalog, and changing it.
 
+use crate::{door::Deadline, error::ChangeError, node::Node};
 use stator_catalog::{Catalog, Change, Outcome};
-use stator_cluster::{ChangeError, Deadline, Node};
 use stator_environment::BoxFuture;
+use stator_item::{TableId, Token};
 use std::sync::Arc;
 
 /// The catalog as this node sees it, and the way to its leader.
@@ -20,6 +21,12 @@ pub trait Tables: Send + Sync + 'static {
 
     /// Waits until this node's copy satisfies `is_so`; `false`: not by the deadline.
     fn becomes<'a>(&'a self, is_so: CatalogTest<'a>, deadline: Deadline) -> BoxFuture<'a, bool>;
+
+    /// The same as [`newest`](Tables::newest), where an older copy will not do; `None`: no leader answers.
+    fn fresh(&self, deadline: Deadline) -> BoxFuture<'_, Option<Arc<Catalog>>>;
+
+    /// Whether the partition of a token is led here: work that one node is to do is that node's.
+    fn leads(&self, table: TableId, token: Token) -> bool;
 }
 
 /// Something that a catalog may be asked.
@@ -40,5 +47,13 @@ impl Tables for Node {
 
     fn becomes<'a>(&'a self, is_so: CatalogTest<'a>, deadline: Deadline) -> BoxFuture<'a, bool> {
         Box::pin(self.catalog_becomes(is_so, deadline))
+    }
+
+    fn fresh(&self, deadline: Deadline) -> BoxFuture<'_, Option<Arc<Catalog>>> {
+        Box::pin(self.fresh_catalog(deadline))
+    }
+
+    fn leads(&self, table: TableId, token: Token) -> bool {
+        Node::leads(self, table, token)
     }
 }

@@ -1,0 +1,172 @@
+//! Items of the cluster's own tables, over the Door like everybody else's.
+
+use stator_catalog::{Change, SystemTable, TableStatus};
+use stator_cluster::{ChangeError, Consistency, Deadline, Door, Tables};
+use stator_expression::{Condition, RangeCondition};
+use stator_item::{
+    IndexNumber, Item, Key, KeyPart, TableId, Token, Value,
+    row::{decode_item, item_encoding},
+};
+use stator_lambda::LambdaError;
+use stator_partition::{
+    Command, Refusal, Reply,
+    command::{Delete, Get, Page, PageRange, Position, Put, WriteOptions},
+};
+use std::sync::Arc;
+
+/// Most bytes of items that one page reads.
+const PAGE_BYTES_MAX: u64 = 1 << 20;
+
+/// The way to the system tables.
+#[derive(Clone)]
+pub(crate) struct SystemItems {
+    pub door: Arc<dyn Door>,
+    pub tables: Arc<dyn Tables>,
+}
+
+/// Items of one hash key, in the order of their range keys.
+pub(crate) struct ItemPage {
+    pub items: Vec<Item>,
+    /// Where the page stopped before the end.
+    pub stopped: Option<Position>,
+}
+
+impl SystemItems {
+    /// The table, made if this is the first time that it is wanted.
+    pub async fn table(&self, table: SystemTable, deadline: Deadline) -> Result<TableId, LambdaError> {
+        if let Some(id) = self.known(table) {
+            return Ok(id);
+        }
+        match self.tables.change(Change::CreateSystemTable { table, avoid: Vec::new() }, deadline).await {
+            Ok(_) => {}
+            Err(ChangeError::Refused(refusal)) => return Err(refusal.into()),
+            Err(ChangeError::DeadlinePassed) => return Err(LambdaError::internal()),
+        }
+        let is_active = move |catalog: &stator_catalog::Catalog| {
+            catalog.system_table(table).is_some_and(|table| table.status == TableStatus::Active)
+        };
+        self.tables.becomes(&is_active, deadline).await;
+        self.known(table).ok_or_else(LambdaError::internal)
+    }
+
+    /// The table, if it is there.
+    pub fn known(&self, table: SystemTable) -> Option<TableId> {
+        let catalog = self.tables.catalog();
+        catalog.system_table(table).filter(|table| table.status == TableStatus::Active).map(|table| table.id)
+    }
+
+    pub async fn put(
+        &self,
+        table: TableId,
+        (hash, range): (&str, &str),
+        mut item: Item,
+        deadline: Deadline,
+    ) -> Result<(), Refusal> {
+        item.insert(SystemTable::HASH.to_owned(), Value::String(hash.to_owned()));
+        item.insert(SystemTable::RANGE.to_owned(), Value::String(range.to_owned()));
+        let item = item_encoding(&item).into();
+        let command = Command::Put(Put { key: key(hash, range), item, options: WriteOptions::default() });
+        self.submit(table, hash, command, Consistency::Strong, deadline).await.map(drop)
+    }
+
+    /// The item as every acknowledged write has left it.
+    pub async fn get(
+        &self,
+        table: TableId,
+        (hash, range): (&str, &str),
+        deadline: Deadline,
+    ) -> Result<Option<Item>, Refusal> {
+        let command = Command::Get(Get { key: key(hash, range), projection: None });
+        match self.submit(table, hash, command, Consistency::Strong, deadline).await? {
+            Reply::Got(got) => got.item.map(|item| decode(&item)).transpose(),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Deletes the item, if the condition holds; `false`: it does not.
+    pub async fn delete(
+        &self,
+        table: TableId,
+        (hash, range): (&str, &str),
+        condition: Option<Condition>,
+        deadline: Deadline,
+    ) -> Result<bool, Refusal> {
+        let options = WriteOptions { condition, ..WriteOptions::default() };
+        let command = Command::Delete(Delete { key: key(hash, range), options });
+        match self.submit(table, hash, command, Consistency::Strong, deadline).await {
+            Ok(_) => Ok(true),
+            Err(Refusal::ConditionFailed { .. }) => Ok(false),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// A page of the items of a hash key, at most so many, as this node knows them if it may (`Eventual`).
+    pub async fn query(
+        &self,
+        table: TableId,
+        hash: &str,
+        (range, after): (Option<RangeCondition>, Option<Position>),
+        items_max: u64,
+        consistency: Consistency,
+        deadline: Deadline,
+    ) -> Result<ItemPage, Refusal> {
+        let command = Command::Page(Page {
+            index: IndexNumber::ITEMS,
+            range: PageRange::Hash { hash: KeyPart::String(hash.to_owned()), range },
+            after,
+            backward: false,
+            items_max: Some(items_max),
+            bytes_max: PAGE_BYTES_MAX,
+            filter: None,
+            projection: None,
+            fetch_items: false,
+            count_only: false,
+        });
+        match self.submit(table, hash, command, consistency, deadline).await? {
+            Reply::Page(page) => {
+                let items = page.items.iter().map(|item| decode(item)).collect::<Result<_, _>>()?;
+                Ok(ItemPage { items, stopped: page.stopped })
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The token of a hash key's items.
+    pub fn token(hash: &str) -> Token {
+        Token::of(&KeyPart::String(hash.to_owned()))
+    }
+
+    async fn submit(
+        &self,
+        table: TableId,
+        hash: &str,
+        command: Command,
+        consistency: Consistency,
+        deadline: Deadline,
+    ) -> Result<Reply, Refusal> {
+        self.door.submit(table, SystemItems::token(hash), command, consistency, deadline).await
+    }
+}
+
+fn key(hash: &str, range: &str) -> Key {
+    Key { hash: KeyPart::String(hash.to_owned()), range: Some(KeyPart::String(range.to_owned())) }
+}
+
+fn decode(item: &[u8]) -> Result<Item, Refusal> {
+    decode_item(item).map_err(|error| Refusal::Unavailable(format!("an item of the cluster's own: {error}")))
+}
+
+fn unexpected(reply: &Reply) -> Refusal {
+    debug_assert!(false, "a command was answered with {reply:?}");
+    Refusal::Unavailable("a command was answered with another one's reply".to_owned())
+}
+
+/// A text attribute.
+pub(crate) fn text<'i>(item: &'i Item, name: &str) -> Option<&'i str> {
+    if let Some(Value::String(text)) = item.get(name) { Some(text) } else { None }
+}
+
+/// A number attribute that is whole and not negative.
+pub(crate) fn number(item: &Item, name: &str) -> Option<u64> {
+    if let Some(Value::Number(number)) = item.get(name) { number.to_i64()?.try_into().ok() } else { None }
+}
