@@ -142,11 +142,11 @@ fn check_counts(history: &[Event], judgement: &mut Judgement) {
             *begun.entry(text(key, "pk").unwrap_or_default()).or_default() += 1;
         }
     }
-    let all = history.iter().enumerate().filter_map(|(at, event)| match event.answer() {
+    let mut all = history.iter().enumerate().filter_map(|(at, event)| match event.answer() {
         Some(Answer::Deliveries(deliveries)) => Some((at, last_counts(deliveries))),
         _ => None,
     });
-    if let Some((at, last)) = all.last() {
+    if let Some((at, last)) = all.next_back() {
         for (pk, count) in last {
             let most = begun.get(pk.as_str()).copied().unwrap_or_default();
             if count > most {

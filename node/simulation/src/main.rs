@@ -21,11 +21,6 @@ use std::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Runs whole clusters on simulated time, broken as the seed says, and checks that they keep their promises.
-/// What `--workloads` takes.
-fn workload_names() -> clap::builder::PossibleValuesParser {
-    stator_workloads::NAMES.into_iter().chain(stator_workloads::SIMULATED_NAMES).collect::<Vec<_>>().into()
-}
-
 #[derive(Parser)]
 #[command(name = "stator-sim", version)]
 struct Arguments {
@@ -197,8 +192,18 @@ fn write_trace(arguments: &Arguments, outcome: &Outcome) {
     }
 }
 
+/// All workloads that can be asked for.
+fn known() -> impl Iterator<Item = &'static str> {
+    stator_workloads::NAMES.into_iter().chain(stator_workloads::SIMULATED_NAMES)
+}
+
+/// What `--workloads` takes.
+fn workload_names() -> clap::builder::PossibleValuesParser {
+    known().collect::<Vec<_>>().into()
+}
+
 fn named(workloads: &[String]) -> Vec<&'static str> {
-    stator_workloads::NAMES.into_iter().filter(|name| workloads.iter().any(|given| given == name)).collect()
+    known().filter(|name| workloads.iter().any(|given| given == name)).collect()
 }
 
 fn kind_names(kinds: &[Kind]) -> String {
