@@ -23,6 +23,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Called by a server for one of its functions, this program is the sandbox's helper. First of all, while there is one thread.
+    if let Some(code) = stator_functions::sandbox::entry() {
+        return code;
+    }
     // Raft's cores reserve queues of which they touch little. With huge pages each touch would cost 2 MiB: four fifths of the memory
     // of a node with many partitions. Where the kernel refuses, it is only memory that is lost.
     let _ = rustix::thread::disable_transparent_huge_pages(true);

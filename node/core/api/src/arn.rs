@@ -29,6 +29,15 @@ impl Owner {
         format!("{}/stream/{label}", self.table_arn(table))
     }
 
+    /// `arn:aws:lambda:us-east-1:000000000000:function:name`, with `:qualifier` where one is given.
+    pub fn function_arn(&self, function: &str, qualifier: Option<&str>) -> String {
+        let arn = format!("arn:aws:lambda:{}:{}:function:{function}", self.region, self.account_id);
+        match qualifier {
+            Some(qualifier) => format!("{arn}:{qualifier}"),
+            None => arn,
+        }
+    }
+
     /// The ARN of a KMS key given by id, alias or ARN; DynamoDB's own where none is given.
     pub fn kms_key_arn(&self, key: Option<&str>) -> String {
         let resource = match key {

@@ -220,7 +220,8 @@ impl From<CatalogRefusal> for ApiError {
             }
             CatalogRefusal::Invalid(text) => ApiError::Validation(text),
             // Nothing that a client of the API asks for can be refused so.
-            CatalogRefusal::AlreadyInitialised
+            CatalogRefusal::Function(_)
+            | CatalogRefusal::AlreadyInitialised
             | CatalogRefusal::NotInitialised
             | CatalogRefusal::BadJoinToken
             | CatalogRefusal::NoSuchNode(_)

@@ -31,6 +31,30 @@ pub fn read<'b>(body: &'b [u8], input: &'static Structure) -> Result<Request<'b>
     Ok(Request { root })
 }
 
+/// As [`read`], of a service whose requests also have members in their path, query and headers: those count as members of
+/// the body, whatever it says under their names. An empty body is an empty structure.
+pub fn read_located<'b>(
+    located: Vec<(&'b str, Json<'b>)>,
+    body: &'b [u8],
+    input: &'static Structure,
+) -> Result<Request<'b>, ApiError> {
+    let mut root = match body {
+        [] => Entries::default(),
+        body => match Json::parse(body) {
+            Some(Json::Object(root)) => root,
+            _ => return Err(ApiError::Serialization(None)),
+        },
+    };
+    root.set_all(located);
+    let json = Json::Object(root);
+    types::check_structure(&json, input)?;
+    let Json::Object(root) = json else {
+        return Err(ApiError::Serialization(None));
+    };
+    constraints::check(&root, input)?;
+    Ok(Request { root })
+}
+
 impl Request<'_> {
     pub fn members(&self) -> Members<'_> {
         Members(&self.root)

@@ -3,7 +3,7 @@
 //! Guarantees: [`verify`] accepts a request only if its method, path, query, signed headers and body are those that were
 //! signed with the secret of the named key, within the time allowed. `host` and `x-amz-target` must be among the signed
 //! headers; the body's own hash is always what is signed, `UNSIGNED-PAYLOAD` is not taken. Any region is taken, the service
-//! is `dynamodb`. An equal request may be served again within its time, as at AWS: SDKs send equal ones in one second.
+//! is the one whose path or target the request has. An equal request may be served again within its time, as at AWS: SDKs send equal ones in one second.
 //! No clock and no sockets; work is linear in the request's size.
 
 mod canonical;
@@ -26,6 +26,8 @@ use subtle::ConstantTimeEq;
 const SERVICE: &str = "dynamodb";
 /// The same where the target is one of Application Auto Scaling's.
 const SCALING_SERVICE: &str = "application-autoscaling";
+/// The same where the path is one of the Lambda API's.
+const LAMBDA_SERVICE: &str = "lambda";
 /// The end of every scope.
 const TERMINATOR: &str = "aws4_request";
 /// The only algorithm there is.
@@ -129,7 +131,22 @@ fn same_token(expected: Option<&str>, sent: Option<&str>) -> bool {
 
 /// The service that the request is for.
 fn service_of(request: &SignedRequest<'_>) -> &'static str {
-    if request.header("x-amz-target").is_some_and(targets_scaling) { SCALING_SERVICE } else { SERVICE }
+    if is_lambda_path(request.path) {
+        LAMBDA_SERVICE
+    } else if request.header("x-amz-target").is_some_and(targets_scaling) {
+        SCALING_SERVICE
+    } else {
+        SERVICE
+    }
+}
+
+/// Whether a path is one of the Lambda API's, which all begin with the day of a version: `/2015-03-31/functions`.
+pub fn is_lambda_path(path: &str) -> bool {
+    let mut bytes = path.bytes();
+    let is_dated = "/20dd-dd-dd/".bytes().all(|expected| {
+        bytes.next().is_some_and(|byte| if expected == b'd' { byte.is_ascii_digit() } else { byte == expected })
+    });
+    is_dated
 }
 
 fn check_scope(scope: &Scope<'_>, date_text: &str, expected: &str) -> Result<(), ApiError> {

@@ -3,10 +3,12 @@
 use crate::{
     change::{ChangeId, Outcome, Plan},
     cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeState},
+    function::Function,
     mapping::{Mapping, MappingId},
     partition::PartitionDescription,
     routing::Routing,
     scaling::{Dimension, ScalableTarget, ScalingResource},
+    system_table::SystemTable,
     table::{ContributorInsights, StreamDescription, StreamLabel, TableDescription, TableStatus},
 };
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,7 @@ pub(crate) struct LastIds {
     pub replica: ReplicaId,
     /// Of scalable targets, policies and activities.
     pub scaling: u64,
+    pub function: u64,
 }
 
 /// A table that is gone, kept for the streams that it had: its partitions hold nothing but their change logs.
@@ -60,12 +63,17 @@ pub struct Catalog {
     /// Tables that are gone and whose streams are still read.
     pub(crate) departed: BTreeMap<TableId, DepartedTable>,
     pub(crate) mappings: BTreeMap<MappingId, Arc<Mapping>>,
-    /// Tables by name; made anew from `tables`.
+    /// By name.
+    pub(crate) functions: BTreeMap<String, Arc<Function>>,
+    /// Tables of clients by name; made anew from `tables`.
     #[serde(skip)]
     pub(crate) names: BTreeMap<String, TableId>,
     /// Made anew from `partitions`.
     #[serde(skip)]
     pub(crate) routing: Routing,
+    /// System tables by name; made anew from `tables`.
+    #[serde(skip)]
+    pub(crate) system_names: BTreeMap<String, TableId>,
     /// The tables of global indexes; made anew from `tables`.
     #[serde(skip)]
     pub(crate) index_tables: BTreeMap<TableId, TableId>,
@@ -82,9 +90,24 @@ impl Catalog {
         self.identity.as_ref()
     }
 
-    /// The table of that name, whatever its status.
+    /// The table of that name, whatever its status. System tables have no names here.
     pub fn table(&self, name: &str) -> Option<&Arc<TableDescription>> {
         self.names.get(name).and_then(|id| self.tables.get(id))
+    }
+
+    /// A table of the cluster's own, if it was made already.
+    pub fn system_table(&self, table: SystemTable) -> Option<&Arc<TableDescription>> {
+        self.system_names.get(table.name()).and_then(|id| self.tables.get(id))
+    }
+
+    /// The function of that name.
+    pub fn function(&self, name: &str) -> Option<&Arc<Function>> {
+        self.functions.get(name)
+    }
+
+    /// All functions in the order of their names.
+    pub fn functions(&self) -> impl ExactSizeIterator<Item = &Arc<Function>> {
+        self.functions.values()
     }
 
     pub fn table_by_id(&self, id: TableId) -> Option<&Arc<TableDescription>> {
@@ -258,7 +281,8 @@ impl Catalog {
 
     /// Makes anew what is derived from the rest.
     pub(crate) fn derive(&mut self) {
-        self.names = self.tables.values().map(|table| (table.name.clone(), table.id)).collect();
+        let named = self.tables.values().map(|table| (table.name.clone(), table.id));
+        (self.system_names, self.names) = named.partition(|(name, _)| SystemTable::is_name(name));
         self.routing = Routing::of(self.partitions.values());
         self.index_tables = self
             .tables

@@ -2,10 +2,12 @@
 
 use crate::{
     cluster::{ClusterIdentity, JoinTokenHash, NodeStart},
+    function::{Function, FunctionChange, FunctionRefusal},
     mapping::{Mapping, MappingChange, MappingId},
     partition::{Member, Role},
     scaling::{ScalingChange, ScalingResource},
     secret::Secret,
+    system_table::SystemTable,
     table::{
         IndexProjection, InsightsMode, KeyAttribute, KeySchema, OnDemandThroughput, Sse, StreamView, TableClass,
         TableDescription, TableStatus, Throughput,
@@ -150,6 +152,12 @@ pub enum Change {
     Scaling(ScalingChange),
     /// Event source mappings.
     Mapping(Box<MappingChange>),
+    /// Makes a table of the cluster's own, unless it is there.
+    CreateSystemTable {
+        table: SystemTable,
+        avoid: Vec<NodeId>,
+    },
+    Function(Box<FunctionChange>),
 }
 
 impl Change {
@@ -162,7 +170,8 @@ impl Change {
             | Change::DeleteTable { .. }
             | Change::PlanMembers(_)
             | Change::DeleteKey { .. }
-            | Change::Mapping(_) => Change::Once { id, change: Box::new(self) },
+            | Change::Mapping(_)
+            | Change::Function(_) => Change::Once { id, change: Box::new(self) },
             Change::InitCluster { .. }
             | Change::AddNode { .. }
             | Change::UpdateNode { .. }
@@ -182,6 +191,7 @@ impl Change {
             | Change::IndexGone { .. }
             | Change::ForgetStreams { .. }
             | Change::Scaling(_)
+            | Change::CreateSystemTable { .. }
             | Change::Once { .. } => self,
         }
     }
@@ -376,6 +386,8 @@ pub enum Outcome {
     Planned(Plan),
     /// The mapping as it is now, or as it was last.
     Mapping(Arc<Mapping>),
+    /// The function as it is now.
+    Function(Arc<Function>),
 }
 
 /// Why a change is not made. Nothing was changed.
@@ -452,4 +464,6 @@ pub enum CatalogRefusal {
     NoSuchStream,
     #[error("there would be more than {max} tags")]
     TooManyTags { max: usize },
+    #[error(transparent)]
+    Function(#[from] FunctionRefusal),
 }

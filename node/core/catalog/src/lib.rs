@@ -10,6 +10,7 @@ mod catalog;
 pub mod change;
 pub mod cluster;
 pub mod codec;
+pub mod function;
 pub mod mapping;
 pub mod partition;
 pub mod placement;
@@ -17,6 +18,7 @@ pub mod routing;
 pub mod scaling;
 pub mod secret;
 mod step;
+pub mod system_table;
 pub mod table;
 
 pub use catalog::{Catalog, DepartedTable};
@@ -26,6 +28,12 @@ pub use change::{
 };
 pub use cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeStart, NodeState};
 pub use codec::{CodecError, decode_change, encode_change};
+pub use function::{
+    Alias, AliasUpdate, CODE_STORAGE_BYTES_MAX, CONCURRENCY_MAX, EventInvoke, EventInvokeUpdate, FUNCTION_TAGS_MAX,
+    FUNCTIONS_BYTES_MAX, Function, FunctionChange, FunctionChangeKind, FunctionCode, FunctionConfiguration, FunctionId,
+    FunctionRefusal, FunctionSpec, FunctionUpdate, FunctionVersion, LATEST, Logging, POLICY_BYTES_MAX, Policy,
+    Qualified, UNRESERVED_CONCURRENCY_MIN, UPLOAD_AGE_MS_MAX, UploadedCode,
+};
 pub use mapping::{
     Destination, MAPPINGS_MAX, MAPPINGS_OF_STREAM_MAX, Mapping, MappingChange, MappingId, MappingSettings,
     MappingState, ProcessingResult, StartingPosition,
@@ -38,6 +46,7 @@ pub use scaling::{
     ScalingCause, ScalingChange, ScalingPolicy, ScalingResource, Suspended, TargetTracking,
 };
 pub use secret::Secret;
+pub use system_table::SystemTable;
 pub use table::{
     Billing, ContributorInsights, GlobalIndex, IndexProjection, IndexStatus, InsightsMode, KeyAttribute, KeySchema,
     LocalIndex, OnDemandThroughput, STREAM_RETENTION_MS, Sse, StreamDescription, StreamLabel, StreamStatus, StreamView,

@@ -3,6 +3,7 @@
 mod access_keys;
 mod capacity;
 mod date;
+mod functions;
 mod global_indexes;
 mod mappings;
 mod nodes;
@@ -59,6 +60,8 @@ impl Catalog {
             Change::IndexFilled { table, index } => Ok(self.index_filled(table, index)),
             Change::Mapping(change) => self.change_mapping(*change, at),
             Change::Scaling(change) => self.change_scaling(change, at),
+            Change::CreateSystemTable { table, avoid } => self.create_system_table(table, &avoid, at),
+            Change::Function(change) => self.change_function(*change, at),
             Change::IndexGone { table, index } => Ok(self.index_gone(table, index)),
             Change::ForgetStreams { table, now_ms } => Ok(self.forget_streams(table, now_ms)),
         }?;

@@ -211,9 +211,12 @@ impl Gateway {
                 turn.table = Some(table.clone());
                 Ok(table)
             }
-            Outcome::Unchanged | Outcome::Done | Outcome::Node(_) | Outcome::Planned(_) | Outcome::Mapping(_) => {
-                Err(ApiError::internal())
-            }
+            Outcome::Unchanged
+            | Outcome::Done
+            | Outcome::Node(_)
+            | Outcome::Planned(_)
+            | Outcome::Mapping(_)
+            | Outcome::Function(_) => Err(ApiError::internal()),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
 };
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use stator_catalog::{PartitionDescription, TableDescription};
+use stator_catalog::{PartitionDescription, SystemTable, TableDescription};
 use stator_changelog::SequenceNumber;
 use stator_consensus::{Applied, LogPosition};
 use stator_environment::{DiskError, Environment, Family, KeyRange, Rows};
@@ -158,9 +158,10 @@ impl Shared {
         });
     }
 
-    /// The table, as applied, if requests are held to its capacity.
+    /// The table, as applied, if requests are held to its capacity. Those of the cluster's own tables are not.
     pub fn limiting_table(&self) -> Option<Arc<TableDescription>> {
-        if self.metering.enforces() { self.state.read().description().cloned() } else { None }
+        let table = if self.metering.enforces() { self.state.read().description().cloned() } else { None };
+        table.filter(|table| !SystemTable::is_name(&table.name))
     }
 
     /// Whether a read is the leader's to answer, whatever its consistency: it must be counted where all others are. A repeated

@@ -196,6 +196,14 @@ fn string_constraints(text: &str, names: &Names) -> Vec<String> {
             broken.extend(length_constraints(text, NAME_CHARACTERS_MIN, NAME_CHARACTERS_MAX));
             broken
         }
+        Names::Pattern { shown, matches, min, max } => {
+            let mut broken = Vec::new();
+            if !matches(text) {
+                broken.push(format!("Member must satisfy regular expression pattern: {shown}"));
+            }
+            broken.extend(length_constraints(text, *min, *max));
+            broken
+        }
         Names::Enum(allowed) if allowed.contains(&text) => Vec::new(),
         Names::Enum(allowed) => vec![format!("Member must satisfy enum value set: [{}]", allowed.join(", "))],
     }
@@ -216,6 +224,13 @@ fn all_constraints(names: &Names) -> String {
             format!("{}, {NAME_PATTERN}", length(NAME_CHARACTERS_MIN, NAME_CHARACTERS_MAX))
         }
         Names::Enum(allowed) => format!("Member must satisfy enum value set: [{}]", allowed.join(", ")),
+        // A pattern alone stands without bounds of length.
+        Names::Pattern { shown, max: usize::MAX, .. } => {
+            format!("Member must satisfy regular expression pattern: {shown}")
+        }
+        Names::Pattern { shown, min, max, .. } => {
+            format!("{}, Member must satisfy regular expression pattern: {shown}", length(*min, *max))
+        }
     }
 }
 

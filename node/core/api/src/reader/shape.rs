@@ -10,7 +10,7 @@ pub struct Structure {
 }
 
 /// A member of a structure.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Member {
     pub name: &'static str,
     pub shape: &'static Shape,
@@ -52,6 +52,13 @@ pub enum Names {
     TableNameOrArn,
     /// One of these, in the order in which DynamoDB lists them.
     Enum(&'static [&'static str]),
+    /// From so many to so many characters, all as the pattern says that is shown.
+    Pattern {
+        shown: &'static str,
+        matches: fn(&str) -> bool,
+        min: usize,
+        max: usize,
+    },
 }
 
 /// Type and constraints of a value. Both bounds belong to a range.

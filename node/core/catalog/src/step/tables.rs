@@ -3,8 +3,8 @@
 use super::{capacity::Asked, global_indexes, streams, table_update};
 use crate::{
     Billing, BillingSpec, Catalog, CatalogRefusal, ContributorInsights, InsightsMode, LocalIndex, LocalIndexSpec,
-    Member, ON_DEMAND_WARM, Outcome, PartitionDescription, Stamp, TABLES_BUSY_MAX, TableDescription, TableSpec,
-    TableStatus, TableUpdate, Throughput, TokenRange, placement,
+    Member, ON_DEMAND_WARM, Outcome, PartitionDescription, Stamp, SystemTable, TABLES_BUSY_MAX, TableDescription,
+    TableSpec, TableStatus, TableUpdate, Throughput, TokenRange, placement,
 };
 use stator_item::{IndexNumber, NodeId, TableId};
 use std::{collections::BTreeMap, sync::Arc};
@@ -24,13 +24,41 @@ impl Catalog {
         if self.names.contains_key(&spec.name) {
             return Err(CatalogRefusal::TableExists(spec.name));
         }
-        if self.tables.len() >= tables_max {
+        debug_assert!(!SystemTable::is_name(&spec.name), "names of clients' tables are checked before");
+        if self.names.len() >= tables_max {
             return Err(CatalogRefusal::LimitExceeded(format!(
                 "Subscriber limit exceeded: There is a limit of {tables_max} tables per subscriber"
             )));
         }
         self.check_busy_tables()?;
         self.check_quotas(&spec)?;
+        let table = self.add_table(spec, partitions, avoid, at)?;
+        self.names.insert(table.name.clone(), table.id);
+        Ok(Outcome::Table(table))
+    }
+
+    /// Makes a table of the cluster's own, unless it is there.
+    pub(super) fn create_system_table(
+        &mut self,
+        table: SystemTable,
+        avoid: &[NodeId],
+        at: &Stamp,
+    ) -> Result<Outcome, CatalogRefusal> {
+        if self.system_table(table).is_some() {
+            return Ok(Outcome::Unchanged);
+        }
+        let table = self.add_table(table.spec(), None, avoid, at)?;
+        self.system_names.insert(table.name.clone(), table.id);
+        Ok(Outcome::Table(table))
+    }
+
+    fn add_table(
+        &mut self,
+        spec: TableSpec,
+        partitions: Option<u64>,
+        avoid: &[NodeId],
+        at: &Stamp,
+    ) -> Result<Arc<TableDescription>, CatalogRefusal> {
         let global_indexes = spec.global_indexes.clone();
         let stream = spec.stream;
         let mut table = description(TableId(self.last.table.0 + 1), spec, at);
@@ -48,8 +76,7 @@ impl Catalog {
         for index in &table.global_indexes {
             self.place_partitions(index.id, index.warm_throughput, partitions, &mut places);
         }
-        self.names.insert(table.name.clone(), table.id);
-        Ok(Outcome::Table(self.put_table(table)))
+        Ok(self.put_table(table))
     }
 
     fn check_quotas(&self, spec: &TableSpec) -> Result<(), CatalogRefusal> {

@@ -1,6 +1,7 @@
 //! What each change does and when it is refused; ids, coverage and determinism under random changes.
 
 mod capacity;
+mod functions;
 mod global_indexes;
 mod insights;
 mod mappings;

@@ -57,6 +57,13 @@ impl<'a> Entries<'a> {
         Entries { entries }
     }
 
+    /// Sets entries, in place of those of their names.
+    pub fn set_all(&mut self, entries: impl IntoIterator<Item = (&'a str, Json<'a>)>) {
+        let mut all = std::mem::take(&mut self.entries);
+        all.extend(entries.into_iter().map(|(name, json)| (Cow::Borrowed(name), json)));
+        *self = Entries::new(all);
+    }
+
     pub fn get(&self, name: &str) -> Option<&Json<'a>> {
         let place = self.entries.binary_search_by(|(other, _)| other.as_ref().cmp(name)).ok()?;
         self.entries.get(place).map(|(_, json)| json)
