@@ -45,6 +45,8 @@ pub enum LambdaError {
     ResourceNotFound(String),
     #[error("{0}")]
     ResourceConflict(String),
+    #[error("{0}")]
+    ResourceInUse(String),
     /// Path and method of nothing.
     #[error("no such operation")]
     UnknownOperation,
@@ -83,6 +85,11 @@ impl LambdaError {
         LambdaError::Service("An error occurred and the request cannot be processed.".to_owned())
     }
 
+    /// An event source mapping is not there.
+    pub fn no_such_mapping() -> LambdaError {
+        LambdaError::ResourceNotFound("The resource you requested does not exist.".to_owned())
+    }
+
     /// A function, or a version or alias of it, is not there.
     pub fn no_such_function(name: &str, qualifier: Option<&str>) -> LambdaError {
         let qualifier = qualifier.map(str::to_owned);
@@ -94,6 +101,15 @@ impl From<CatalogRefusal> for LambdaError {
     fn from(refusal: CatalogRefusal) -> LambdaError {
         match refusal {
             CatalogRefusal::Function(refusal) => LambdaError::Refused(refusal),
+            CatalogRefusal::NoSuchMapping(_) => LambdaError::no_such_mapping(),
+            CatalogRefusal::MappingBusy(_) => {
+                LambdaError::ResourceInUse("Cannot update the event source mapping because it is in use.".to_owned())
+            }
+            // With other words where both are known.
+            CatalogRefusal::MappingExists(id) => LambdaError::ResourceConflict(format!(
+                "The event source arn and function provided mapping already exists. Please update or delete the existing \
+                 mapping with UUID {id}"
+            )),
             other => LambdaError::Shared(other.into()),
         }
     }
@@ -129,6 +145,7 @@ impl Wire {
             LambdaError::InvalidRequestContent(text) => Wire::new(400, "InvalidRequestContentException", text),
             LambdaError::ResourceNotFound(text) => Wire::new(404, "ResourceNotFoundException", text),
             LambdaError::ResourceConflict(text) => Wire::new(409, "ResourceConflictException", text),
+            LambdaError::ResourceInUse(text) => Wire::new(400, "ResourceInUseException", text),
             LambdaError::UnknownOperation => {
                 Wire::new(403, "AccessDeniedException", "Unable to determine service/operation name to be authorized")
             }

@@ -54,6 +54,12 @@ pub fn parse_any(
         }
         Operation::ListFunctionEventInvokeConfigs => ListFunctionEventInvokeConfigs::parse(&request).map(drop),
         Operation::PutFunctionRecursionConfig => PutFunctionRecursionConfig::parse(&request).map(drop),
+        Operation::CreateEventSourceMapping => CreateEventSourceMapping::parse(&request, &owner).map(drop),
+        Operation::GetEventSourceMapping | Operation::DeleteEventSourceMapping => {
+            MappingReference::parse(&request).map(drop)
+        }
+        Operation::ListEventSourceMappings => ListEventSourceMappings::parse(&request).map(drop),
+        Operation::UpdateEventSourceMapping => UpdateEventSourceMapping::parse(&request, &owner).map(drop),
         Operation::PutRuntimeManagementConfig => PutRuntimeManagementConfig::parse(&request).map(drop),
     }
 }

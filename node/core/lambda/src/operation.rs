@@ -8,6 +8,7 @@ mod destination;
 mod events;
 mod functions;
 mod invoke;
+mod mappings;
 mod permissions;
 mod settings;
 mod tags;
@@ -23,6 +24,10 @@ pub use destination::Destination;
 pub use events::{ConfigureEvents, EventsReference, ListFunctionEventInvokeConfigs, event_invoke_json};
 pub use functions::{CreateFunction, FunctionRequest, ListFunctions, get_function_json};
 pub use invoke::{EVENT_PAYLOAD_BYTES_MAX, InvocationType, Invoke, PAYLOAD_BYTES_MAX};
+pub use mappings::{
+    CreateEventSourceMapping, ListEventSourceMappings, MappingReference, UpdateEventSourceMapping, mapping_json,
+    mapping_reply,
+};
 pub use permissions::{AddPermission, RemovePermission, policy_json};
 pub use settings::{
     PutFunctionRecursionConfig, PutRuntimeManagementConfig, account_settings_json, recursion_json,

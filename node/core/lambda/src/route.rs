@@ -39,6 +39,11 @@ pub enum Operation {
     GetFunctionRecursionConfig,
     PutRuntimeManagementConfig,
     GetRuntimeManagementConfig,
+    CreateEventSourceMapping,
+    GetEventSourceMapping,
+    ListEventSourceMappings,
+    UpdateEventSourceMapping,
+    DeleteEventSourceMapping,
 }
 
 /// Method, path and operation. A part in braces is a member of the request.
@@ -79,6 +84,11 @@ const ROUTES: &[(&str, &str, Operation)] = &[
     ("GET", "/2024-08-31/functions/{FunctionName}/recursion-config", Operation::GetFunctionRecursionConfig),
     ("PUT", "/2021-07-20/functions/{FunctionName}/runtime-management-config", Operation::PutRuntimeManagementConfig),
     ("GET", "/2021-07-20/functions/{FunctionName}/runtime-management-config", Operation::GetRuntimeManagementConfig),
+    ("POST", "/2015-03-31/event-source-mappings", Operation::CreateEventSourceMapping),
+    ("GET", "/2015-03-31/event-source-mappings", Operation::ListEventSourceMappings),
+    ("GET", "/2015-03-31/event-source-mappings/{UUID}", Operation::GetEventSourceMapping),
+    ("PUT", "/2015-03-31/event-source-mappings/{UUID}", Operation::UpdateEventSourceMapping),
+    ("DELETE", "/2015-03-31/event-source-mappings/{UUID}", Operation::DeleteEventSourceMapping),
 ];
 
 /// What a request's head names.

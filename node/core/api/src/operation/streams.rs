@@ -41,7 +41,8 @@ impl StreamReference {
         StreamReference::parse(arn).ok_or_else(|| ApiError::validation("Invalid StreamArn"))
     }
 
-    fn parse(arn: &str) -> Option<StreamReference> {
+    /// What the ARN of a stream names; `None`: it is none.
+    pub fn parse(arn: &str) -> Option<StreamReference> {
         let (table_arn, label) = arn.rsplit_once("/stream/")?;
         let table = crate::arn::resource_table_name(table_arn).ok()?.to_owned();
         Some(StreamReference { arn: arn.to_owned(), table, label: read_label(label)? })

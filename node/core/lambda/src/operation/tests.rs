@@ -1,5 +1,7 @@
 //! Requests that are understood, and those that are refused, in Lambda's words.
 
+mod mappings;
+
 use super::*;
 use crate::{
     error_table::Wire,
