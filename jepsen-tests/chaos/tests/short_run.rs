@@ -56,6 +56,18 @@ fn three_nodes_survive_a_kill_and_a_cut() {
     assert!(said.contains("register: 0 violations") && said.contains("counter: 0 violations"), "{said}");
 }
 
+/// The second of them gets its state from the log, long after the first entries of it.
+#[test]
+fn nodes_in_the_place_of_damaged_ones_become_equal_to_the_others() {
+    let stator = stator().display().to_string();
+    let mut arguments = vec!["run", "--workload", "register", "--faults", "corrupt", "--duration", "22s"];
+    arguments.extend(["--rate", "60", "--clients", "2", "--stator", &stator, "--seed", "1"]);
+    let output = chaos(&arguments);
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("valid    replicas are equal"), "{said}");
+}
+
 #[test]
 fn what_cannot_be_done_is_said_before_the_run() {
     let cases: [(&[&str], i32, &str); 5] = [

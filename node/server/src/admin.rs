@@ -113,7 +113,10 @@ impl admin_server::Admin for Administration {
     }
 
     async fn digests(&self, _request: Request<DigestsRequest>) -> Result<Response<DigestsReply>, Status> {
-        let digests = self.node.digests().await.map_err(|error| Status::internal(error.to_string()))?;
+        let node = self.node.clone();
+        let digests = tokio::task::spawn_blocking(move || node.digests()).await;
+        let digests = digests.map_err(|error| Status::internal(error.to_string()))?;
+        let digests = digests.map_err(|error| Status::internal(error.to_string()))?;
         let replicas = digests.into_iter().map(|replica| Digest {
             partition: replica.partition.0,
             replica: replica.replica.0,

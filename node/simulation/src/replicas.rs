@@ -1,19 +1,42 @@
-//! Replicas of a partition must be the same, byte for byte, once they have applied the same.
+//! Replicas of a partition must be the same, byte for byte, once they have applied the same: their items in the end, and all of
+//! their state wherever two have applied as much.
 
 use crate::cluster::Cluster;
 use bytes::Bytes;
 use stator_catalog::{Catalog, PartitionDescription};
+use stator_cluster::ReplicaDigest;
 use stator_environment::{Direction, Family, KeyRange};
 use stator_item::{IndexNumber, NodeId, PartitionId};
 use stator_partition::rows::items_bounds;
-use std::{ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 /// Where the replicas of some partition differ, as the newest catalog that a node knows has them.
 pub fn differences(cluster: &Cluster) -> Vec<String> {
     let Some(catalog) = cluster.newest_catalog() else {
         return vec!["no node is up".to_owned()];
     };
-    partitions(&catalog).flat_map(|partition| compare(cluster, partition)).collect()
+    let in_items = partitions(&catalog).flat_map(|partition| compare(cluster, partition));
+    in_items.chain(differing_states(cluster)).collect()
+}
+
+/// Where two replicas differ though they have applied the same entries.
+fn differing_states(cluster: &Cluster) -> Vec<String> {
+    let mut known: BTreeMap<(PartitionId, u64), (NodeId, u128)> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (id, node) in cluster.nodes().into_iter().filter_map(|id| Some((id, cluster.node(id)?))) {
+        // A disk that fails has stopped its node, or is about to.
+        for ReplicaDigest { partition, digest, .. } in node.digests().unwrap_or_default() {
+            let Some(position) = digest.position else { continue };
+            let (other, hash) = *known.entry((partition, position.index)).or_insert((id, digest.hash));
+            if hash != digest.hash {
+                let index = position.index;
+                found.push(format!(
+                    "the states of partition {partition} at entry {index} differ on nodes {other} and {id}"
+                ));
+            }
+        }
+    }
+    found
 }
 
 fn partitions(catalog: &Catalog) -> impl Iterator<Item = &Arc<PartitionDescription>> {

@@ -33,6 +33,9 @@ use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 /// Most consumers of one change log.
 pub const CONSUMERS_MAX: usize = 64;
+/// The epoch of a partition that was made for a new table.
+const FIRST_EPOCH: u64 = 1;
+
 /// Longest name of a consumer.
 pub const CONSUMER_NAME_BYTES_MAX: usize = 255;
 
@@ -41,6 +44,7 @@ pub const CONSUMER_NAME_BYTES_MAX: usize = 255;
 pub(crate) struct Progress {
     pub table: TableId,
     pub tokens: TokenRange,
+    /// Changes only by an entry. A change of replicas is none: the catalog's epoch may be above this one.
     pub epoch: u64,
     pub closed: bool,
     pub last_entry: EntryNumber,
@@ -91,12 +95,13 @@ pub struct ReadState {
 }
 
 impl PartitionState {
-    /// A partition that has applied nothing. Every replica begins with the same.
-    pub fn new(partition: PartitionId, table: TableId, tokens: TokenRange, epoch: u64) -> PartitionState {
+    /// A partition that has applied nothing. Every replica begins with the same, whenever it is made: what the catalog says of
+    /// the partition by then, its epoch above all, has changed since.
+    pub fn new(partition: PartitionId, table: TableId, tokens: TokenRange) -> PartitionState {
         let progress = Progress {
             table,
             tokens,
-            epoch,
+            epoch: FIRST_EPOCH,
             closed: false,
             last_entry: EntryNumber(0),
             last_timestamp: Timestamp::MIN,

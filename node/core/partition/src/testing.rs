@@ -138,7 +138,7 @@ impl Replica {
     }
 
     pub fn of(partition: PartitionId, rows: TableId, tokens: TokenRange) -> Replica {
-        let state = PartitionState::new(partition, rows, tokens, 1);
+        let state = PartitionState::new(partition, rows, tokens);
         let mut store = Store::default();
         store.write(&state.first_rows());
         Replica { store, state }

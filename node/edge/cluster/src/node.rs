@@ -304,9 +304,9 @@ impl Node {
         waiting.map(|(partition, _)| *partition).collect()
     }
 
-    /// What the replicas on this node hold now. Reads all of them.
-    pub async fn digests(&self) -> Result<Vec<ReplicaDigest>, DiskError> {
-        digests(&self.client, &self.host).await
+    /// What the replicas on this node hold now. Reads all of them, and blocks on the disk.
+    pub fn digests(&self) -> Result<Vec<ReplicaDigest>, DiskError> {
+        digests(&self.client, &self.host)
     }
 
     /// Stops in order: leaderships are handed over, then replicas close. What waits is answered "try again".

@@ -114,21 +114,18 @@ fn one(partition: PartitionId, group: &Group, (items, bytes): (u64, u64)) -> Opt
     })
 }
 
-/// What the replicas on this node hold now. Reads all of them, off the runtime.
-pub(crate) async fn digests(client: &CatalogClient, host: &Host) -> Result<Vec<ReplicaDigest>, DiskError> {
+/// What the replicas on this node hold now. Reads all of them, and blocks on the disk.
+pub(crate) fn digests(client: &CatalogClient, host: &Host) -> Result<Vec<ReplicaDigest>, DiskError> {
     let hosted: Vec<_> = host.replicas.read().iter().map(|(id, hosted)| (*id, hosted.clone())).collect();
     let seat = client.seat();
-    let read = tokio::task::spawn_blocking(move || {
-        let catalog = seat.iter().map(|seat| {
-            let digest = Digest::of(&*seat.machine.snapshot()?)?;
-            Ok(ReplicaDigest { partition: PartitionId::CATALOG, replica: seat.group.replica(), digest })
-        });
-        let tables = hosted.iter().map(|(partition, hosted)| {
-            Ok(ReplicaDigest { partition: *partition, replica: hosted.id, digest: hosted.replica.digest()? })
-        });
-        catalog.chain(tables).collect()
+    let catalog = seat.iter().map(|seat| {
+        let digest = Digest::of(&*seat.machine.snapshot()?)?;
+        Ok(ReplicaDigest { partition: PartitionId::CATALOG, replica: seat.group.replica(), digest })
     });
-    read.await.unwrap_or_else(|error| Err(DiskError::Failed { action: "read the replicas", reason: error.to_string() }))
+    let tables = hosted.iter().map(|(partition, hosted)| {
+        Ok(ReplicaDigest { partition: *partition, replica: hosted.id, digest: hosted.replica.digest()? })
+    });
+    catalog.chain(tables).collect()
 }
 
 /// A replica's state, to be compared with that of its fellows.

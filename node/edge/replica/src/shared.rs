@@ -84,7 +84,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// Loads what this node has of the partition, or begins with nothing.
     pub fn open(description: PartitionDescription, replica: ReplicaId, parts: &Parts) -> Result<Shared, DiskError> {
-        let fresh = PartitionState::new(description.id, description.table, description.tokens, description.epoch);
+        let fresh = PartitionState::new(description.id, description.table, description.tokens);
         let shared = Shared {
             partition: description.id,
             replica,

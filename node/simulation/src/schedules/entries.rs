@@ -20,7 +20,7 @@ fn entry(number: u64, after: u64) -> Entry {
 
 /// Applies the last entry behind the others: it must have no effect.
 fn has_no_effect(before: &[Entry], last: &Entry, log_term: u64) -> Played {
-    let mut state = PartitionState::new(PartitionId(2), TableId(2), TokenRange::ALL, 1);
+    let mut state = PartitionState::new(PartitionId(2), TableId(2), TokenRange::ALL);
     let mut played = Played::default();
     for entry in before {
         let outcome = apply(entry, TERM, &mut state).outcome;

@@ -264,8 +264,9 @@ impl Coordinator {
             Err(Refusal::Overloaded) => {
                 return Err(of_home(vec![Some(CancellationReason::Throttled); home.items.len()]).into());
             }
+            // An attempt whose answer was lost may have decided it, and is forgotten by now.
+            Err(Refusal::TooOld) | Ok(_) => return Err(Stop::Unknown),
             Err(refusal) => return Err(undecided(refusal)),
-            Ok(_) => return Err(Stop::Unknown),
         };
         self.finish(journey, &participants, done.timestamp).await?;
         let written = written.into_iter().chain([(home.at.clone(), done.written)]).collect();

@@ -68,7 +68,7 @@ pub struct Partition {
 
 impl Partition {
     pub fn new(id: PartitionId, table: TableId, tokens: TokenRange) -> Partition {
-        let state = PartitionState::new(id, table, tokens, 1);
+        let state = PartitionState::new(id, table, tokens);
         let mut rows = Rows::default();
         rows.write(&state.first_rows());
         Partition { state, rows, commands_count: 0 }
