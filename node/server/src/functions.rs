@@ -52,6 +52,7 @@ pub fn open(
     };
     let functions = Functions::new(parts, registry);
     let tasks = functions.begin();
+    node.run_triggers(functions.clone());
     Ok(NodeFunctions { functions, runner, tasks })
 }
 

@@ -120,6 +120,11 @@ impl Functions {
             | Operation::GetFunctionEventInvokeConfig
             | Operation::DeleteFunctionEventInvokeConfig
             | Operation::ListFunctionEventInvokeConfigs => self.event_configs(operation, request, deadline).await,
+            Operation::CreateEventSourceMapping
+            | Operation::GetEventSourceMapping
+            | Operation::ListEventSourceMappings
+            | Operation::UpdateEventSourceMapping
+            | Operation::DeleteEventSourceMapping => self.mappings(operation, request, deadline).await,
             Operation::PutFunctionConcurrency
             | Operation::GetFunctionConcurrency
             | Operation::DeleteFunctionConcurrency

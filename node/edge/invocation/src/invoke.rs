@@ -108,7 +108,7 @@ impl Functions {
     }
 
     /// A trace of its own, in the form that AWS's has.
-    fn new_trace(&self) -> String {
+    pub(crate) fn new_trace(&self) -> String {
         let seconds = self.environment.clock.wall_ms() / 1_000;
         let random = self.environment.random.next_u128();
         let digits = format!("{random:032x}");

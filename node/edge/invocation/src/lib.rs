@@ -15,6 +15,7 @@ mod destinations;
 mod events;
 mod functions;
 mod invoke;
+mod mappings;
 mod metrics;
 mod queue;
 mod settings;
