@@ -15,8 +15,8 @@ use std::{sync::Arc, time::Duration};
 const CALL_MAX: Duration = Duration::from_secs(960);
 /// The position moves no more often: each move is an entry of the partition's log.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// After a read that was refused for now.
-const READ_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// After a read or a save that was refused for now.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// What became of calls is told to the catalog no more often.
 const RESULT_EVERY: Duration = Duration::from_secs(10);
 /// How long telling the catalog may take.
@@ -76,6 +76,8 @@ pub(super) struct Session<'r> {
     kept: Kept,
     saved: TriggerPosition,
     saved_at: Duration,
+    /// After a save that failed.
+    save_after: Duration,
     is_saving: bool,
     is_reading: bool,
     read_after: Duration,
@@ -112,6 +114,7 @@ impl Session<'_> {
                 kept: runner.triggers.keep(),
                 saved: position,
                 saved_at: runner.elapsed(),
+                save_after: Duration::ZERO,
                 is_saving: false,
                 is_reading: false,
                 read_after: Duration::ZERO,
@@ -166,9 +169,10 @@ impl Session<'_> {
             }
             let is_stopped = self.batches.is_stopped() && !self.batches.is_waiting();
             let save_due = if is_stopped { now.elapsed } else { self.saved_at + SAVE_EVERY };
+            let save_due = save_due.max(self.save_after);
             // To look costs as much as records are open: once a second, and at the end.
             let is_ahead = !self.is_saving && save_due <= now.elapsed && self.save();
-            if is_stopped && !is_ahead && !self.is_saving {
+            if is_stopped && !is_ahead && !self.is_saving && save_due <= now.elapsed {
                 return Ok(ShardEnd::Stopped);
             }
             if !self.wait(&now).await? {
@@ -181,7 +185,8 @@ impl Session<'_> {
     async fn wait(&mut self, now: &Now) -> Result<bool, SessionError> {
         let save_due = (!self.is_saving && self.batches.has_moved()).then_some(self.saved_at + SAVE_EVERY);
         let read_due = (self.read_after > now.elapsed).then_some(self.read_after);
-        let due = [self.batches.wake_at(now), save_due, read_due].into_iter().flatten().min();
+        let again_due = (self.save_after > now.elapsed).then_some(self.save_after);
+        let due = [self.batches.wake_at(now), save_due, read_due, again_due].into_iter().flatten().min();
         let left = due.map(|due| due.saturating_sub(now.elapsed).max(Duration::from_millis(1)));
         let environment = self.runner.triggers.router.host.parts.environment.clone();
         tokio::select! {
@@ -284,7 +289,10 @@ impl Session<'_> {
                     // This session's time is over.
                     Err(refusal @ (Refusal::Invalid(_) | Refusal::NotLeader { .. })) => return Err(refusal.into()),
                     // What is saved next has all that this had.
-                    Err(_) => self.batches.not_saved(),
+                    Err(_) => {
+                        self.batches.not_saved();
+                        self.save_after = now.elapsed + AGAIN_AFTER;
+                    }
                 }
             }
             News::ResultNoted => {}
@@ -304,7 +312,7 @@ impl Session<'_> {
             }
             Err(refusal @ Refusal::NotLeader { .. }) => return Err(refusal.into()),
             Err(_) => {
-                self.read_after = now.elapsed + READ_AGAIN_AFTER;
+                self.read_after = now.elapsed + AGAIN_AFTER;
                 return Ok(());
             }
         };

@@ -325,6 +325,7 @@ fn functions_are_told_as_lambda_tells_them() {
     let stream_record = StreamRecord {
         sequence: SequenceNumber(7),
         kind: ChangeKind::Modify,
+        by: stator_changelog::ChangedBy::Client,
         created_ms: 1_700_000_000_999,
         keys: item(&[("pk", "a")]),
         old_image: Some(item(&[("pk", "a"), ("v", "1")])),
