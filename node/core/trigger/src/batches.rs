@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a record is dealt with when the function took it, or the destination was told of it; the position has no other.
 //! Records of one item are in one lane, where a batch is begun only when the one before is dealt with. What is kept of records is
-//! bounded ([`is_full`](Batches::is_full)).
+//! bounded (`is_full`).
 
 mod lane;
 #[cfg(test)]
