@@ -1,9 +1,18 @@
 //! Amazon resource names of tables and of what belongs to them.
 
 use crate::error_table::ApiError;
+use sha2::{Digest, Sha256};
+use stator_item::Uuid;
 
 /// A table's name may have so many characters.
 const NAME_CHARACTERS: std::ops::RangeInclusive<usize> = 3..=255;
+
+/// The UUID of a thing that these words name among all that ever were.
+pub(crate) fn hashed_uuid(words: &str) -> Uuid {
+    let mut bytes = [0u8; 16];
+    bytes.iter_mut().zip(Sha256::digest(words)).for_each(|(byte, hashed)| *byte = hashed);
+    Uuid::hashed(u128::from_be_bytes(bytes))
+}
 
 /// The region and account that a cluster's ARNs name.
 #[derive(Clone, PartialEq, Eq, Debug)]

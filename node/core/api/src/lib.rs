@@ -7,6 +7,7 @@
 pub mod arn;
 pub mod capacity;
 mod collection_metrics;
+pub mod date_time;
 pub mod error_table;
 pub mod fuzz;
 pub mod operation;

@@ -4,7 +4,7 @@
 
 use crate::table::StreamLabel;
 use serde::{Deserialize, Serialize};
-use stator_item::TableId;
+use stator_item::{TableId, Uuid};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Most mappings of one stream.
@@ -21,28 +21,16 @@ pub struct MappingId(pub u128);
 #[error("not a UUID")]
 pub struct MappingIdError;
 
-/// Lengths of a UUID's parts, in digits.
-const UUID_PARTS: [usize; 5] = [8, 4, 4, 4, 12];
-
 impl MappingId {
     /// The random UUID (version 4, RFC 9562) that these bits make.
     pub fn of_random(bits: u128) -> MappingId {
-        const VERSION: u128 = 0xf << 76;
-        const VARIANT: u128 = 0b11 << 62;
-        MappingId(bits & !VERSION & !VARIANT | 4 << 76 | 0b10 << 62)
+        MappingId(Uuid::random(bits).0)
     }
 }
 
 impl fmt::Display for MappingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = format!("{:032x}", self.0);
-        let mut rest = digits.as_str();
-        for (place, length) in UUID_PARTS.into_iter().enumerate() {
-            let (part, others) = rest.split_at(length);
-            write!(f, "{}{part}", if place == 0 { "" } else { "-" })?;
-            rest = others;
-        }
-        Ok(())
+        Uuid(self.0).fmt(f)
     }
 }
 

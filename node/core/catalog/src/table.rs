@@ -317,6 +317,11 @@ impl TableDescription {
         self.local_indexes.iter().find(|index| index.number == number)
     }
 
+    /// Whether its key is a string hash key alone: so it can take what is told to a destination, each under an id.
+    pub fn has_string_key_alone(&self) -> bool {
+        self.key.range.is_none() && self.key.hash.key_type == KeyType::String
+    }
+
     /// The global secondary index of that name.
     pub fn global_index(&self, name: &str) -> Option<&GlobalIndex> {
         self.global_indexes.iter().find(|index| index.name == name)

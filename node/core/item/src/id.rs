@@ -36,6 +36,36 @@ id!(
     ReplicaId
 );
 
+/// A UUID (RFC 9562), for what other programs know by one. Shown in its parts of 8, 4, 4, 4 and 12 digits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Uuid(pub u128);
+
+impl Uuid {
+    /// Made of random bits: version 4.
+    pub fn random(bits: u128) -> Uuid {
+        Uuid::of_version(bits, 4)
+    }
+
+    /// Made of a hash: version 8.
+    pub fn hashed(bits: u128) -> Uuid {
+        Uuid::of_version(bits, 8)
+    }
+
+    fn of_version(bits: u128, version: u128) -> Uuid {
+        const VERSION: u128 = 0xf << 76;
+        const VARIANT: u128 = 0b11 << 62;
+        Uuid(bits & !VERSION & !VARIANT | version << 76 | 0b10 << 62)
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |from: u32, digits: u32| self.0 >> (4 * from) & ((1 << (4 * digits)) - 1);
+        let (a, b, c, d, e) = (part(24, 8), part(20, 4), part(16, 4), part(12, 4), part(0, 12));
+        write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
+    }
+}
+
 impl PartitionId {
     /// The group that holds the cluster's metadata.
     pub const CATALOG: PartitionId = PartitionId(0);
@@ -48,4 +78,18 @@ pub struct IndexNumber(pub u16);
 impl IndexNumber {
     /// The items of the table.
     pub const ITEMS: IndexNumber = IndexNumber(0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_are_shown_in_parts() {
+        assert_eq!(Uuid(0x1234).to_string(), "00000000-0000-0000-0000-000000001234");
+        assert_eq!(Uuid(u128::MAX).to_string().len(), 36);
+        assert_eq!(Uuid(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef).to_string(), "01234567-89ab-cdef-0123-456789abcdef");
+        assert_eq!(Uuid::random(u128::MAX).to_string(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(Uuid::hashed(0).to_string(), "00000000-0000-8000-8000-000000000000");
+    }
 }

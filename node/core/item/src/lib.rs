@@ -13,7 +13,7 @@ pub mod size;
 pub mod timestamp;
 pub mod value;
 
-pub use id::{IndexNumber, NodeId, PartitionId, ReplicaId, TableId};
+pub use id::{IndexNumber, NodeId, PartitionId, ReplicaId, TableId, Uuid};
 pub use json::ValueError;
 pub use key::{Bounds, Key, KeyError, KeyPart, KeyType, Token};
 pub use number::{Number, NumberError};

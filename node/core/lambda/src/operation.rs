@@ -44,6 +44,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use stator_api::reader::{Member, Members, Shape};
+use stator_item::Uuid;
 
 /// A reply with JSON, or with nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -87,9 +88,7 @@ fn revision(members: Members<'_>) -> Option<u128> {
 
 /// A `RevisionId` as it is shown: a UUID.
 fn revision_text(revision: u128) -> String {
-    let digits = format!("{revision:032x}");
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    Uuid(revision).to_string()
 }
 
 /// A version as an alias names it; `None` is `$LATEST`.

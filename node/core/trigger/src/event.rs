@@ -4,21 +4,17 @@ use bytes::Bytes;
 use stator_api::{
     ApiError,
     arn::Owner,
+    date_time,
     operation::streams::{RecordSource, label_text, write_record},
 };
 use stator_catalog::{StreamLabel, StreamView};
 use stator_changelog::{SequenceNumber, ShardId};
 use stator_item::{TableId, json::write_string};
 use stator_partition::StreamRecord;
-use time::{OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Largest event (Lambda quotas: 6 MB each for a synchronous request and its answer), less what stands around its records.
 pub const EVENT_BYTES_MAX: usize = 6 * 1024 * 1024 - 8 * 1024;
-
-const SECONDS: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-const MILLISECONDS: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// Whose records these are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -119,18 +115,10 @@ fn write_window(window: &WindowOfCall<'_>, out: &mut Vec<u8>) {
 
 /// `2015-05-11T21:21:33Z`
 pub fn shown_seconds(ms: u64) -> String {
-    shown(ms, SECONDS)
+    format!("{}Z", date_time::seconds(ms))
 }
 
 /// `2015-05-11T21:21:33.291Z`
 pub fn shown_milliseconds(ms: u64) -> String {
-    shown(ms, MILLISECONDS)
-}
-
-fn shown(ms: u64, format: &[BorrowedFormatItem<'_>]) -> String {
-    let nanoseconds = i128::from(ms) * 1_000_000;
-    // Beyond the year 9999, which no clock shows: its last moment.
-    let at =
-        OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or_else(|_| PrimitiveDateTime::MAX.assume_utc());
-    at.format(format).expect("a time has all parts that the format names")
+    format!("{}Z", date_time::milliseconds(ms))
 }

@@ -12,6 +12,7 @@ use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 use stator_invocation::{Answer, Asked, Functions};
+use stator_item::Uuid;
 use stator_lambda::{HttpRequest, LambdaError, Routed, Wire, query, request::Header, route};
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -36,7 +37,8 @@ impl Header for Headers<'_> {
 impl Gateway {
     /// Answers a request of the Lambda API.
     pub(crate) async fn lambda(&self, head: &request::Parts, body: Incoming) -> Result<Response<ReplyBody>, HangUp> {
-        let id = uuid(self.environment.random.next_u128());
+        // As the Lambda API's ids are, not as DynamoDB's.
+        let id = Uuid(self.environment.random.next_u128()).to_string();
         let began = self.environment.clock.elapsed();
         let answering = AssertUnwindSafe(self.lambda_answer(head, body, &id)).catch_unwind();
         let outcome = match answering.await {
@@ -166,23 +168,10 @@ fn answered(answer: Answer) -> Response<ReplyBody> {
     response
 }
 
-/// As the Lambda API's ids are, not as DynamoDB's.
-fn uuid(random: u128) -> String {
-    let digits = format!("{random:032x}");
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use stator_api::ApiError;
-
-    #[test]
-    fn ids_are_uuids() {
-        assert_eq!(uuid(0x1234), "00000000-0000-0000-0000-000000001234");
-        assert_eq!(uuid(u128::MAX).len(), 36);
-    }
 
     #[test]
     fn refusals_of_authentication_are_told_as_lambda_does() {

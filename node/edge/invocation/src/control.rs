@@ -445,7 +445,7 @@ impl Functions {
                     let Some(table) = self.door.table(&name, deadline).await? else {
                         return refused("there is no such table");
                     };
-                    if !crate::destinations::takes_records(&table) {
+                    if !table.has_string_key_alone() {
                         return refused("the table's key must be a string hash key alone");
                     }
                 }

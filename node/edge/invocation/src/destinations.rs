@@ -8,10 +8,15 @@ use crate::{
 };
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
+use stator_api::date_time;
 use stator_catalog::{Function, LATEST, TableDescription};
 use stator_cluster::{Consistency, Deadline};
 use stator_functions::Outcome;
-use stator_item::{Item, Key, KeyPart, KeyType, Value, row::item_encoding, size::item_size};
+use stator_item::{
+    Item, Key, KeyPart, Uuid, Value,
+    row::item_encoding,
+    size::{ITEM_BYTES_MAX, item_size},
+};
 use stator_lambda::{
     LambdaError,
     operation::{Destination, EVENT_PAYLOAD_BYTES_MAX},
@@ -20,10 +25,6 @@ use stator_partition::{
     Command,
     command::{Put, WriteOptions},
 };
-use time::OffsetDateTime;
-
-/// Most bytes of an item.
-const ITEM_BYTES_MAX: usize = 400 << 10;
 
 /// What came of an event.
 pub(crate) enum Fate {
@@ -43,11 +44,6 @@ pub(crate) struct Told<'a> {
     pub queued: &'a Queued,
     pub function: &'a Function,
     pub fate: &'a Fate,
-}
-
-/// Whether a table is one that records can be written to.
-pub(crate) fn takes_records(table: &TableDescription) -> bool {
-    table.key.range.is_none() && table.key.hash.key_type == KeyType::String
 }
 
 impl Functions {
@@ -84,7 +80,7 @@ impl Functions {
         let qualifier = told.queued.qualifier.as_deref().unwrap_or(LATEST);
         let mut record = json!({
             "version": "1.0",
-            "timestamp": time_text(self.environment.clock.wall_ms()),
+            "timestamp": format!("{}Z", date_time::milliseconds(self.environment.clock.wall_ms())),
             "requestContext": {
                 "requestId": told.queued.event.request_id,
                 "functionArn": self.owner()?.function_arn(&told.function.name, Some(qualifier)),
@@ -131,7 +127,7 @@ impl Functions {
                 Err(error) => Err(error),
             },
             Some(Destination::Table(name)) => match self.door.table(&name, deadline).await? {
-                Some(table) if takes_records(&table) => self.write_record(&table, told, &record, deadline).await,
+                Some(table) if table.has_string_key_alone() => self.write_record(&table, told, &record, deadline).await,
                 _ => {
                     gone();
                     Ok(())
@@ -176,9 +172,7 @@ impl Functions {
 
     /// A UUID.
     pub(crate) fn new_request_id(&self) -> String {
-        let digits = format!("{:032x}", self.environment.random.next_u128());
-        let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-        [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+        Uuid(self.environment.random.next_u128()).to_string()
     }
 }
 
@@ -224,18 +218,4 @@ fn dead_letter(function: &Function, qualifier: Option<&str>) -> Option<String> {
 /// JSON as it is; what is none as text.
 fn parsed(payload: &[u8]) -> Json {
     serde_json::from_slice(payload).unwrap_or_else(|_| Json::String(String::from_utf8_lossy(payload).into_owned()))
-}
-
-/// `2026-01-01T00:00:00.000Z`
-fn time_text(ms: u64) -> String {
-    let at =
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.millisecond()
-    )
 }

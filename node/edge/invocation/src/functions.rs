@@ -1,9 +1,6 @@
 //! The functions of a cluster, as one node serves them.
 
-use crate::{
-    code::StoredCode, concurrency::Concurrency, metrics::Metrics, queue::EventQueue, settings::Settings,
-    system_items::SystemItems,
-};
+use crate::{code::StoredCode, concurrency::Concurrency, metrics::Metrics, queue::EventQueue, settings::Settings};
 use bytes::Bytes;
 use prometheus_client::registry::Registry;
 use stator_api::arn::Owner;
@@ -95,10 +92,10 @@ impl Functions {
     /// Made once a node; then [`begin`](Functions::begin).
     pub fn new(parts: FunctionsParts, registry: &mut Registry) -> Arc<Functions> {
         let FunctionsParts { environment, door, tables, runner, settings } = parts;
-        let items = SystemItems { door: door.clone(), tables: tables.clone() };
+        let code = StoredCode::new(door.clone(), tables.clone(), environment.clone());
         Arc::new_cyclic(|me| Functions {
-            code: StoredCode { items: items.clone(), environment: environment.clone() },
-            queue: EventQueue { items, environment: environment.clone() },
+            queue: EventQueue { items: code.items.clone(), environment: environment.clone() },
+            code,
             concurrency: Concurrency::default(),
             metrics: Metrics::new(registry),
             wake: Notify::new(),

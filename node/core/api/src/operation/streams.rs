@@ -15,13 +15,14 @@ pub use iterator::{ITERATOR_AGE_MS_MAX, IteratorKey, ShardIterator};
 pub use list_streams::ListStreams;
 
 use crate::arn::Owner;
+use crate::date_time;
 use crate::error_table::ApiError;
 use crate::reader::{Member, Members, Names, Shape};
 use stator_catalog::{Catalog, StreamDescription, StreamLabel, StreamView, TableDescription};
 use stator_changelog::ShardId;
 use stator_item::PartitionId;
 use std::sync::Arc;
-use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
+use time::{Date, Month, PrimitiveDateTime, Time};
 
 static STREAM_ARN: Shape = Shape::String(Names::Length(37, 1024));
 static SHARD_ID: Shape = Shape::String(Names::Length(28, 65));
@@ -83,21 +84,9 @@ pub(super) fn view_name(view: StreamView) -> &'static str {
     }
 }
 
-/// A stream's label as the API shows it: `2015-05-11T21:21:33.291`. Times beyond the year 9999, which no clock shows, are shown as its last moment.
+/// A stream's label as the API shows it: `2015-05-11T21:21:33.291`.
 pub fn label_text(label: StreamLabel) -> String {
-    let nanoseconds = i128::from(label.0) * 1_000_000;
-    let at =
-        OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or_else(|_| PrimitiveDateTime::MAX.assume_utc());
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.millisecond()
-    )
+    date_time::milliseconds(label.0)
 }
 
 /// Only the form that is shown.

@@ -1,9 +1,8 @@
 //! A table as DescribeTable and its like show it.
 
 use super::streams::{label_text, view_name};
-use crate::arn::Owner;
+use crate::arn::{Owner, hashed_uuid};
 use crate::render::{self, List, Object};
-use sha2::{Digest, Sha256};
 use stator_catalog::{
     Billing, GlobalIndex, IndexProjection, IndexStatus, KeyAttribute, LocalIndex, TableClass, TableDescription,
     TableStatus, Throughput,
@@ -104,13 +103,7 @@ impl TableView<'_> {
     /// A UUID that is the table's for as long as it exists, made of its number: version 8, RFC 9562.
     fn table_id(&self) -> String {
         let arn = self.owner.table_arn(&self.table.name);
-        let hash = Sha256::digest(format!("{arn}/{}/{}", self.table.id, self.table.created_ms));
-        let mut bytes = [0u8; 16];
-        bytes.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
-        let number = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0b11 << 62) | (8 << 76) | (0b10 << 62);
-        let text = format!("{number:032x}");
-        let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-        [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+        hashed_uuid(&format!("{arn}/{}/{}", self.table.id, self.table.created_ms)).to_string()
     }
 
     fn throughput(&self, billing: &Billing, out: &mut Vec<u8>) {

@@ -1,9 +1,8 @@
 //! Names: `ResourceId` and `ScalableDimension`, and the ARNs of targets and policies.
 
-use crate::arn::Owner;
+use crate::arn::{Owner, hashed_uuid};
 use crate::error_table::ApiError;
 use crate::render::{self, Object};
-use sha2::{Digest, Sha256};
 use stator_catalog::{ScalingResource, Way};
 
 const TARGET: &str = "scalable-target/";
@@ -67,12 +66,7 @@ pub(crate) fn described(resource: &ScalingResource) -> String {
 
 /// A number that is never used again, as a UUID of version 8 (RFC 9562).
 pub(super) fn uuid(kind: &str, number: u64, owner: &Owner) -> String {
-    let hash = Sha256::digest(format!("{kind}/{number}/{}/{}", owner.region, owner.account_id));
-    let mut bytes = [0u8; 16];
-    bytes.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
-    let text = format!("{:032x}", u128::from_be_bytes(bytes) & !(0xf << 76) & !(0b11 << 62) | (8 << 76) | (0b10 << 62));
-    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    hashed_uuid(&format!("{kind}/{number}/{}/{}", owner.region, owner.account_id)).to_string()
 }
 
 /// The ARN of the target of that number.

@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use stator_api::{
     arn::Owner,
+    date_time,
     reader::{Member, Members, Names, Shape, Structure},
 };
 use stator_catalog::{
@@ -13,7 +14,6 @@ use stator_catalog::{
     Secret,
 };
 use std::collections::BTreeMap;
-use time::OffsetDateTime;
 
 /// All runtimes of the model, and one of Stator's own.
 pub(super) static RUNTIMES: Shape = Shape::String(Names::Enum(&[
@@ -374,7 +374,7 @@ impl VersionView<'_> {
             "Description": configuration.description,
             "Timeout": configuration.timeout_s,
             "MemorySize": configuration.memory_mb,
-            "LastModified": time_text(*modified_ms),
+            "LastModified": format!("{}+0000", date_time::milliseconds(*modified_ms)),
             "Version": version_text(self.number),
             "TracingConfig": { "Mode": if configuration.is_traced { "Active" } else { "PassThrough" } },
             "RevisionId": revision_text(*revision),
@@ -407,20 +407,4 @@ fn logging_json(logging: &Logging, function: &str) -> Value {
         members.insert("SystemLogLevel".to_owned(), level(&logging.system_level).into());
     }
     shown
-}
-
-/// `2026-01-01T00:00:00.000+0000`
-fn time_text(ms: u64) -> String {
-    let at =
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}+0000",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.millisecond()
-    )
 }

@@ -4,8 +4,8 @@ use super::{InvokeError, Invoked, Triggers};
 use crate::door::{Consistency, Deadline, Door};
 use bytes::Bytes;
 use futures::future::join_all;
-use stator_catalog::{Destination, Mapping, MappingId, TableDescription};
-use stator_item::{Item, Key, KeyPart, KeyType, Value, row};
+use stator_catalog::{Destination, Mapping, TableDescription};
+use stator_item::{Item, Key, KeyPart, Uuid, Value, row};
 use stator_partition::{
     Command, Refusal,
     command::{Put, WriteOptions},
@@ -43,7 +43,7 @@ impl<'a> Telling<'a> {
         invoke: impl FnOnce(&'a str, Bytes) -> F,
     ) -> Result<(), TellError> {
         let environment = &self.triggers.router.host.parts.environment;
-        let request_id = MappingId::of_random(environment.random.next_u128()).to_string();
+        let request_id = Uuid::random(environment.random.next_u128()).to_string();
         let telling = discard::Telling {
             source: self.source,
             mapping: self.mapping.id,
@@ -75,8 +75,7 @@ impl<'a> Telling<'a> {
 
     async fn table(&self, name: &str) -> Result<std::sync::Arc<TableDescription>, TellError> {
         let table = self.triggers.router.table(name, self.deadline()).await?.ok_or(TellError::NoTable)?;
-        let is_fit = table.key.range.is_none() && table.key.hash.key_type == KeyType::String;
-        if is_fit { Ok(table) } else { Err(TellError::NoTable) }
+        if table.has_string_key_alone() { Ok(table) } else { Err(TellError::NoTable) }
     }
 
     async fn put(&self, table: &TableDescription, item: &Item) -> Result<(), TellError> {
