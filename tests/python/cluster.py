@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ REGION = "us-east-1"
 ROOT_KEY = "AKIATESTROOT00000001"
 ROOT_SECRET = "test-root-secret-0123456789abcdefghijklmn"
 READY_SECONDS_MAX = 30
+_claims = []
 
 
 def binary():
@@ -39,15 +41,23 @@ def wait_until(is_so, seconds_max=READY_SECONDS_MAX, what="the condition"):
 
 
 def free_ports(count):
-    """Ports that nobody listens on now. All are held until the last is known, so they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for held in sockets:
-            held.bind(("127.0.0.1", 0))
-        return [held.getsockname()[1] for held in sockets]
-    finally:
-        for held in sockets:
-            held.close()
+    """TCP ports that no other test gets while this process lives, not even while the node that listens there is down:
+    the process holds the UDP ports of the same numbers. They lie below those that the system gives to outgoing
+    connections, as one of those could take a dead node's place."""
+    ports = []
+    while len(ports) < count:
+        address = ("127.0.0.1", random.randrange(11_000, 32_000))
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            claim.bind(address)
+            with socket.socket() as listener:
+                listener.bind(address)
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        ports.append(address[1])
+    return ports
 
 
 class Node:

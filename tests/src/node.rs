@@ -4,15 +4,19 @@ use crate::{deadline::eventually, http, program};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs::{self, OpenOptions},
-    net::TcpListener,
+    net::{Ipv4Addr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 
 /// Below the ports that the system gives to outgoing connections: one of those could take a dead node's place.
 const PORTS: std::ops::Range<u16> = 11_000..32_000;
 static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+static CLAIMS: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
 
 /// Where a node listens.
 #[derive(Clone, Debug)]
@@ -23,14 +27,18 @@ pub struct Ports {
     pub peers: String,
 }
 
-/// Two ports of loopback that nobody listens on, and that no other test of this process gets.
+/// Two ports of loopback for TCP, which no other test gets while this process lives, not even while the node that
+/// listens there is down: the process holds the UDP ports of the same numbers.
 pub fn free_ports() -> Ports {
     let room = PORTS.end - PORTS.start;
     let begin = (std::process::id() % u32::from(room)) as u16;
     let mut free = (0..room).filter_map(|_| {
         let step = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
         let port = PORTS.start + (u32::from(begin) * 7 + u32::from(step)).rem_euclid(u32::from(room)) as u16;
-        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| format!("127.0.0.1:{port}"))
+        let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+        CLAIMS.lock().unwrap_or_else(PoisonError::into_inner).push(claim);
+        Some(format!("127.0.0.1:{port}"))
     });
     let mut next = || free.next().expect("some port is free");
     Ports { clients: next(), peers: next() }

@@ -2,14 +2,18 @@
 
 use crate::{disk::DiskControl, error::Error, faketime::ClockControl, power::PowerControl};
 use std::{
-    net::TcpListener,
+    net::{Ipv4Addr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 
 /// Below the ports that the system gives to outgoing connections: one of those could take a dead node's place.
 const PORTS: std::ops::Range<u16> = 11_000..32_000;
 static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+static CLAIMS: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
 
 /// How nodes reach each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,15 +80,18 @@ impl Plan {
     }
 }
 
-/// A port of loopback that nobody listens on, and that this process gives out once.
+/// A port of loopback for TCP, which no other run gets while this process lives, not even while the node that listens
+/// there is down: the process holds the UDP port of the same number, and who does not get that one looks further.
 pub fn free_address() -> Result<String, Error> {
     let room = u32::from(PORTS.end - PORTS.start);
     for _ in 0..room {
         let step = u32::from(NEXT_PORT.fetch_add(1, Ordering::Relaxed));
         let offset = (std::process::id().wrapping_mul(7)).wrapping_add(step) % room;
-        let port = PORTS.start + u16::try_from(offset).unwrap_or(0);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(format!("127.0.0.1:{port}"));
+        let address = (Ipv4Addr::LOCALHOST, PORTS.start + u16::try_from(offset).unwrap_or(0));
+        let Ok(claim) = UdpSocket::bind(address) else { continue };
+        if TcpListener::bind(address).is_ok() {
+            CLAIMS.lock().unwrap_or_else(PoisonError::into_inner).push(claim);
+            return Ok(format!("127.0.0.1:{}", address.1));
         }
     }
     Err(Error::Cluster(format!("every port from {} to {} of loopback is in use", PORTS.start, PORTS.end - 1)))
