@@ -135,7 +135,21 @@ def test_a_request_token_counts_once(client, keys):
         other = [add(places[0], amount=2)] + [add(place) for place in places[1:]]
         with refused("IdempotentParameterMismatchException"):
             client.transact_write_items(ClientRequestToken=token, TransactItems=other)
+        # Wherever the other request begins.
+        for elsewhere in keys[6:]:
+            with refused("IdempotentParameterMismatchException"):
+                client.transact_write_items(ClientRequestToken=token, TransactItems=[add(elsewhere)])
+            with refused("IdempotentParameterMismatchException"):
+                client.transact_write_items(ClientRequestToken=token, TransactItems=[add(elsewhere), add(places[0])])
         assert numbers(client, places) == ["1"] * len(places)
+
+
+def test_a_token_of_a_cancelled_request_is_taken(client, keys):
+    token = str(uuid.uuid4())
+    with refused("TransactionCanceledException"):
+        client.transact_write_items(ClientRequestToken=token, TransactItems=[check(keys[0], "attribute_exists(h)")])
+    with refused("IdempotentParameterMismatchException"):
+        client.transact_write_items(ClientRequestToken=token, TransactItems=[add(keys[1])])
 
 
 def test_what_it_costs_and_how_large_collections_are(client, keys, shared_table):

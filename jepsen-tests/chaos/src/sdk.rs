@@ -319,6 +319,7 @@ fn failed<E: ProvideErrorMetadata + StdError + Debug + Send + Sync + 'static>(er
     match code {
         "ConditionalCheckFailedException" => Ok(Answer::ConditionFailed),
         "TransactionConflictException" => Ok(Answer::Conflict),
+        "IdempotentParameterMismatchException" => Ok(Answer::TokenMismatch),
         "TransactionInProgressException" => Err(Failure::Unknown(said)),
         "ResourceNotFoundException" => Ok(Answer::NoSuchTable),
         "ResourceInUseException" => Ok(Answer::TableInUse),

@@ -7,12 +7,14 @@ use crate::{
     judging::{item, number, text},
     workload::{Judgement, Session, Workload},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const ACCOUNTS: u64 = 8;
 const BATONS: u64 = 4;
 /// What each account begins with.
 const BALANCE: i64 = 100;
+/// Attempts to find another transfer than the one that a request token was used for.
+const OTHERS_MAX: u32 = 8;
 /// Attempts at one transfer with one request token.
 const TRIES_MAX: u32 = 3;
 
@@ -75,6 +77,21 @@ impl Bank {
         Operation::TransactWrite { writes, token }
     }
 
+    /// Another transfer under the same request token, that begins at another account: in another table or partition, often.
+    fn other_under_token(&self, session: &Session, operation: &Operation) -> Option<Operation> {
+        let Operation::TransactWrite { writes, token: Some(token) } = operation else { return None };
+        let begins_at = |writes: &[TransactItem]| match writes.first() {
+            Some(TransactItem::Update { table, key, .. }) => Some((table.clone(), key.clone())),
+            _ => None,
+        };
+        (0..OTHERS_MAX).find_map(|_| match self.transfer(session) {
+            Operation::TransactWrite { writes: others, .. } if begins_at(&others) != begins_at(writes) => {
+                Some(Operation::TransactWrite { writes: others, token: Some(token.clone()) })
+            }
+            _ => None,
+        })
+    }
+
     /// The baton goes on, if it is where the client guesses, while an account is not in debt.
     fn pass(&self, session: &Session) -> Operation {
         let (from, to) = two_of(session, BATONS);
@@ -133,10 +150,15 @@ impl Workload for Bank {
                 17 | 18 => self.note(session),
                 _ => self.look(session),
             };
-            let has_token = matches!(&operation, Operation::TransactWrite { token: Some(_), .. });
+            let other = self.other_under_token(session, &operation);
             for _ in 0..TRIES_MAX {
                 let outcome = session.call(operation.clone()).await;
-                if !(has_token && matches!(outcome, Err(Failure::Unknown(_)))) {
+                let Some(other) = &other else { return };
+                if session.below(4) == 0 {
+                    // One of the two is refused, whichever was first.
+                    let _ = session.call(other.clone()).await;
+                }
+                if !matches!(outcome, Err(Failure::Unknown(_))) {
                     return;
                 }
             }
@@ -154,6 +176,7 @@ impl Workload for Bank {
 
     fn check(&self, history: &[Event]) -> Judgement {
         let mut judgement = Judgement::default();
+        check_tokens(history, &mut judgement);
         let transfers = Transfers::of(history);
         for (at, event) in history.iter().enumerate() {
             match (&event.operation, event.answer()) {
@@ -170,6 +193,41 @@ impl Workload for Bank {
             }
         }
         judgement
+    }
+}
+
+/// A request token belongs to the first request that came with it: whoever asks for something else under it is refused, and nobody
+/// else is.
+fn check_tokens(history: &[Event], judgement: &mut Judgement) {
+    let mut by_token: BTreeMap<&str, Vec<(usize, &Event, &[TransactItem])>> = BTreeMap::new();
+    for (at, event) in history.iter().enumerate() {
+        if let Operation::TransactWrite { writes, token: Some(token) } = &event.operation {
+            by_token.entry(token).or_default().push((at, event, writes));
+        }
+    }
+    for (token, events) in by_token {
+        for (at, event, writes) in &events {
+            let of_others = || events.iter().filter(|(_, _, others)| others != writes);
+            let done = of_others().find(|(_, other, _)| {
+                matches!(other.answer(), Some(Answer::Written(_)))
+                    && other.ended_us.is_some_and(|ended| ended < event.started_us)
+            });
+            match (event.answer(), done) {
+                (Some(Answer::TokenMismatch) | None, Some(_)) => {}
+                (Some(answer), Some((done, ..))) => {
+                    let explanation = format!("{token} was used, and another request under it was answered {answer:?}");
+                    judgement.violate("a request token belongs to one request", explanation, vec![*done, *at]);
+                }
+                (Some(Answer::TokenMismatch), None) => {
+                    let ended_us = event.ended_us.unwrap_or(u64::MAX);
+                    if !of_others().any(|(_, other, _)| other.started_us <= ended_us) {
+                        let explanation = format!("nothing else was asked for under {token}");
+                        judgement.violate("a new request token is taken", explanation, vec![*at]);
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 }
 
@@ -270,6 +328,29 @@ mod tests {
         sound(&bank(), &[event(0, 9, done("a")), event(10, 19, saw([90, 110, 100, 100, 100, 100, 100, 100], 1, 1))]);
         sound(&bank(), &[unknown(0, transfer("a")), event(10, 19, saw(ALL, 0, 1)), event(20, 29, saw(ALL, 1, 1))]);
         sound(&bank(), &[unknown(0, transfer("a")), event(10, 19, done("a")), event(20, 29, saw(ALL, 1, 1))]);
+    }
+
+    fn begins_at(account: &str, token: &str) -> Operation {
+        let update = Expression::new("SET n = n - :amount, c = c + :one", []);
+        let key = item([("pk", account.into())]);
+        let write = TransactItem::Update { table: "t-a".to_owned(), key, update, condition: None };
+        Operation::TransactWrite { writes: vec![write], token: Some(token.to_owned()) }
+    }
+
+    #[test]
+    fn a_token_belongs_to_one_request() {
+        let [one, other] = ["account 1", "account 2"].map(|account| move |token| begins_at(account, token));
+        let written = |operation| (operation, Answer::Written(None));
+        let mismatch = |operation| (operation, Answer::TokenMismatch);
+        sound(&bank(), &[event(0, 9, written(one("a"))), event(10, 19, mismatch(other("a")))]);
+        sound(&bank(), &[event(0, 9, written(one("a"))), event(10, 19, written(one("a")))]);
+        sound(&bank(), &[event(0, 9, written(one("a"))), unknown(10, other("a"))]);
+        sound(&bank(), &[unknown(0, one("a")), event(10, 19, written(other("a"))), event(20, 29, mismatch(one("a")))]);
+        sound(&bank(), &[event(0, 15, mismatch(one("a"))), event(10, 19, written(other("a")))]);
+        refused(&bank(), &[event(0, 9, written(one("a"))), event(10, 19, written(other("a")))]);
+        let cancelled = (other("a"), Answer::Cancelled(vec!["ConditionalCheckFailed".to_owned()]));
+        refused(&bank(), &[event(0, 9, written(one("a"))), event(10, 19, cancelled)]);
+        refused(&bank(), &[event(0, 9, mismatch(one("a")))]);
     }
 
     #[test]

@@ -351,6 +351,8 @@ pub enum Answer {
     Cancelled(Vec<String>),
     /// `TransactionConflictException`.
     Conflict,
+    /// `IdempotentParameterMismatchException`.
+    TokenMismatch,
     Page {
         items: Vec<Item>,
         /// `LastEvaluatedKey`.

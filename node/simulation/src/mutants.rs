@@ -93,6 +93,7 @@ pub fn hunt_for(mutant: Mutant) -> Hunt {
         Mutant::ForgetRequestTokens => {
             Hunt::Swarm { workloads: &["bank", "transact-append"], kinds: &[], seconds: 15, first: 1, count: 300 }
         }
+        Mutant::ClaimNoTokens => swarm(&["bank"], 15, 1),
         Mutant::ThrottleTooLate | Mutant::LendAndKeep => THROTTLED,
         Mutant::SkipChangeRecord | Mutant::ChangeRecordOutsideBatch | Mutant::ChildBeforeParentClosed => {
             swarm(&["stream"], 15, 1)

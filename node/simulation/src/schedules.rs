@@ -65,6 +65,8 @@ schedules! {
     MUTE_LEADER = "mute-leader", outages::mute_leader;
     /// A transaction ends, and is forgotten, between a read that met its intent and the question for its decision.
     FORGOTTEN_COMMIT = "forgotten-commit", transactions::forgotten_commit;
+    /// A coordinator dies when all others have prepared; then the leader of what it left behind dies with it.
+    ABANDONED_INTENT = "abandoned-intent", transactions::abandoned_intent;
     /// An addition's answer is lost, and its second attempt meets a full queue.
     FULL_QUEUE = "full-queue", regressions::full_queue;
     /// A node has heard of a table while it was made, and nothing since.

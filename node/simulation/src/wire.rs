@@ -227,6 +227,7 @@ pub fn outcome(operation: &Operation, status: u16, body: &[u8]) -> Outcome {
             cancelled(&reply).map(Answer::Cancelled).ok_or_else(|| Failure::Absurd(format!("{operation:?}: {reply}")))
         }
         "TransactionConflictException" => Ok(Answer::Conflict),
+        "IdempotentParameterMismatchException" => Ok(Answer::TokenMismatch),
         "TransactionInProgressException" => Err(Failure::Unknown(reply.to_string())),
         "ResourceNotFoundException" => Ok(Answer::NoSuchTable),
         "ResourceInUseException" => Ok(Answer::TableInUse),

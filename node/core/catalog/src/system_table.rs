@@ -4,13 +4,15 @@ use crate::{BillingSpec, KeyAttribute, TableSpec};
 use serde::{Deserialize, Serialize};
 use stator_item::KeyType;
 
-/// A system table. Its key is a string `h` and a string `r`.
+/// A system table. Its hash key is a string `h`; most have a string `r` as their range key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum SystemTable {
     /// Code of functions in pieces, by its SHA-256.
     FunctionCode,
     /// Events that functions have still to be invoked with.
     FunctionEvents,
+    /// `ClientRequestToken`s of transactions: what was asked for under each. No range key.
+    RequestTokens,
 }
 
 impl SystemTable {
@@ -18,6 +20,8 @@ impl SystemTable {
     pub const HASH: &str = "h";
     /// Name of the range key.
     pub const RANGE: &str = "r";
+    /// The attribute by which items expire, in a table whose items do.
+    pub const EXPIRES: &str = "e";
     /// In front of every system table's name. No name that a client may give has a colon.
     const PREFIX: &str = "stator:";
 
@@ -26,6 +30,7 @@ impl SystemTable {
         match self {
             SystemTable::FunctionCode => "stator:function-code",
             SystemTable::FunctionEvents => "stator:function-events",
+            SystemTable::RequestTokens => "stator:request-tokens",
         }
     }
 
@@ -36,7 +41,24 @@ impl SystemTable {
 
     pub(crate) fn spec(self) -> TableSpec {
         let mut spec = TableSpec::plain(self.name(), SystemTable::HASH, BillingSpec::OnDemand { throughput: None });
-        spec.key.range = Some(KeyAttribute { name: SystemTable::RANGE.to_owned(), key_type: KeyType::String });
+        if self.has_range() {
+            spec.key.range = Some(KeyAttribute { name: SystemTable::RANGE.to_owned(), key_type: KeyType::String });
+        }
         spec
+    }
+
+    fn has_range(self) -> bool {
+        match self {
+            SystemTable::FunctionCode | SystemTable::FunctionEvents => true,
+            SystemTable::RequestTokens => false,
+        }
+    }
+
+    /// Whether its items expire by [`SystemTable::EXPIRES`].
+    pub(crate) fn expires(self) -> bool {
+        match self {
+            SystemTable::FunctionCode | SystemTable::FunctionEvents => false,
+            SystemTable::RequestTokens => true,
+        }
     }
 }

@@ -108,6 +108,8 @@ mutants! {
     LendAndKeep = "lend-and-keep",
     /// Request tokens are not remembered.
     ForgetRequestTokens = "forget-request-tokens",
+    /// Request tokens are remembered where their transactions begin, and nowhere else.
+    ClaimNoTokens = "claim-no-tokens",
     /// A write that changes an item leaves no change record.
     SkipChangeRecord = "skip-change-record",
     /// Change records are written behind the batch that has their rows.

@@ -6,6 +6,7 @@
 //!
 //! Source: Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works".
 
+mod claim;
 mod commands;
 mod in_flight;
 mod state;
@@ -80,9 +81,11 @@ pub struct RequestToken {
 }
 
 impl RequestToken {
-    /// The token of a request that asks for these writes, in this order.
-    pub fn of(token: &str, writes: &[PlacedWrite]) -> RequestToken {
-        RequestToken { token: token.to_owned(), payload: xxh3_128(&codec::encode(&writes, 1024)) }
+    /// The token of a request that asks for these writes, in this order, each with its table's name. Not with its id: a request
+    /// that finds its table made anew is still the same.
+    pub fn of<'w>(token: &str, writes: impl IntoIterator<Item = (&'w str, &'w PlacedWrite)>) -> RequestToken {
+        let asked: Vec<_> = writes.into_iter().map(|(table, placed)| (table, &placed.write)).collect();
+        RequestToken { token: token.to_owned(), payload: xxh3_128(&codec::encode(&asked, 1024)) }
     }
 }
 

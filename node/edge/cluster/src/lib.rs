@@ -33,6 +33,6 @@ pub use error::{ChangeError, ClusterError};
 pub use node::{AllSettings, Node, NodeParts};
 pub use reporting::ReplicaDigest;
 pub use settings::Settings;
-pub use tables::{CatalogTest, Tables};
+pub use tables::{CatalogTest, Tables, known_system_table, system_table};
 pub use transactions::{Coordinator, Transacted};
 pub use triggers::{Invoke, InvokeError, Invoked};

@@ -1,7 +1,7 @@
 //! The control plane as the edge needs it: reading the catalog, and changing it.
 
 use crate::{door::Deadline, error::ChangeError, node::Node};
-use stator_catalog::{Catalog, Change, Outcome};
+use stator_catalog::{Catalog, Change, Outcome, SystemTable, TableStatus};
 use stator_environment::BoxFuture;
 use stator_item::{TableId, Token};
 use std::sync::Arc;
@@ -27,6 +27,30 @@ pub trait Tables: Send + Sync + 'static {
 
     /// Whether the partition of a token is led here: work that one node is to do is that node's.
     fn leads(&self, table: TableId, token: Token) -> bool;
+}
+
+/// The table of the cluster's own, made if this is the first time that it is wanted.
+///
+/// # Errors
+///
+/// The catalog refuses it, or it is not there by the deadline.
+pub async fn system_table(tables: &dyn Tables, table: SystemTable, deadline: Deadline) -> Result<TableId, ChangeError> {
+    if let Some(id) = known_system_table(tables, table) {
+        return Ok(id);
+    }
+    tables.change(Change::CreateSystemTable { table, avoid: Vec::new() }, deadline).await?;
+    let is_active = move |catalog: &Catalog| active(catalog, table).is_some();
+    tables.becomes(&is_active, deadline).await;
+    known_system_table(tables, table).ok_or(ChangeError::DeadlinePassed)
+}
+
+/// The table of the cluster's own, if it is there.
+pub fn known_system_table(tables: &dyn Tables, table: SystemTable) -> Option<TableId> {
+    active(&tables.catalog(), table)
+}
+
+fn active(catalog: &Catalog, table: SystemTable) -> Option<TableId> {
+    catalog.system_table(table).filter(|table| table.status == TableStatus::Active).map(|table| table.id)
 }
 
 /// Something that a catalog may be asked.

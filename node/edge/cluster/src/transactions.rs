@@ -4,6 +4,7 @@
 //! only where no decision stands. A commit is forgotten when every participant has finished. So whoever dies at any step leaves
 //! something that the others bring to the one end that it can have.
 
+mod claiming;
 mod coordinator;
 mod finishing;
 mod forgetting;

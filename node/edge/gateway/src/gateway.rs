@@ -88,7 +88,7 @@ impl Gateway {
             requests: Budget::new(settings.requests_max),
             bodies: Budget::new(settings.bodies_bytes_max),
             waiters: Budget::new(settings.waiters_max),
-            coordinator: Coordinator::new(door.clone(), environment.clone()),
+            coordinator: Coordinator::new(door.clone(), tables.clone(), environment.clone()),
             environment,
             door,
             tables,

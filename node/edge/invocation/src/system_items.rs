@@ -1,7 +1,7 @@
 //! Items of the cluster's own tables, over the Door like everybody else's.
 
-use stator_catalog::{Change, SystemTable, TableStatus};
-use stator_cluster::{ChangeError, Consistency, Deadline, Door, Tables};
+use stator_catalog::SystemTable;
+use stator_cluster::{ChangeError, Consistency, Deadline, Door, Tables, known_system_table, system_table};
 use stator_expression::{Condition, RangeCondition};
 use stator_item::{
     IndexNumber, Item, Key, KeyPart, TableId, Token, Value,
@@ -34,25 +34,15 @@ pub(crate) struct ItemPage {
 impl SystemItems {
     /// The table, made if this is the first time that it is wanted.
     pub async fn table(&self, table: SystemTable, deadline: Deadline) -> Result<TableId, LambdaError> {
-        if let Some(id) = self.known(table) {
-            return Ok(id);
-        }
-        match self.tables.change(Change::CreateSystemTable { table, avoid: Vec::new() }, deadline).await {
-            Ok(_) => {}
-            Err(ChangeError::Refused(refusal)) => return Err(refusal.into()),
-            Err(ChangeError::DeadlinePassed) => return Err(LambdaError::internal()),
-        }
-        let is_active = move |catalog: &stator_catalog::Catalog| {
-            catalog.system_table(table).is_some_and(|table| table.status == TableStatus::Active)
-        };
-        self.tables.becomes(&is_active, deadline).await;
-        self.known(table).ok_or_else(LambdaError::internal)
+        system_table(&*self.tables, table, deadline).await.map_err(|error| match error {
+            ChangeError::Refused(refusal) => refusal.into(),
+            ChangeError::DeadlinePassed => LambdaError::internal(),
+        })
     }
 
     /// The table, if it is there.
     pub fn known(&self, table: SystemTable) -> Option<TableId> {
-        let catalog = self.tables.catalog();
-        catalog.system_table(table).filter(|table| table.status == TableStatus::Active).map(|table| table.id)
+        known_system_table(&*self.tables, table)
     }
 
     pub async fn put(

@@ -175,9 +175,14 @@ impl Stage {
 
     /// Whether the next number was written and acknowledged; it is in [`last`](Stage::last) either way.
     pub async fn put_next(&mut self, through: NodeId, pk: &str, patience: Duration) -> bool {
+        self.put(through, pk, patience).await.is_some_and(|(status, _)| status == 200)
+    }
+
+    /// Writes the next number; it is in [`last`](Stage::last) whatever the answer.
+    pub async fn put(&mut self, through: NodeId, pk: &str, patience: Duration) -> Option<Answer> {
         self.last += 1;
         let body = json!({"TableName": Stage::TABLE, "Item": item(pk, self.last)});
-        self.ask(through, Operation::PutItem, body, patience).await.is_some_and(|(status, _)| status == 200)
+        self.ask(through, Operation::PutItem, body, patience).await
     }
 
     /// Begins a write.

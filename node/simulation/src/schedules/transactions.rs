@@ -1,4 +1,4 @@
-//! A read meets a transaction in one of its moments.
+//! A read or a write meets a transaction in one of its moments.
 
 use super::{
     Played,
@@ -9,7 +9,14 @@ use parking_lot::Mutex;
 use stator_api::Operation;
 use stator_environment::Service;
 use stator_item::NodeId;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 /// It holds nothing of the table, so that every command of its transactions is a message.
 const COORDINATOR: NodeId = NodeId(4);
@@ -34,6 +41,102 @@ pub(super) fn forgotten_commit(seed: u64) -> Played {
         }
         played
     })
+}
+
+/// Who meets an intent whose coordinator is dead waits no longer than this, if the leader that has seen it stays (six seconds, a look
+/// every quarter of a second, and two commands): `docs/transactions.md`.
+const ABANDONED_MAX: Duration = Duration::from_secs(7);
+/// How much longer, if another leader sees it for the first time: an election.
+const ELECTION_MAX: Duration = Duration::from_secs(5);
+
+/// A coordinator dies when the second item is prepared and nothing is decided. Single writes of the item are refused for as long as
+/// the transaction counts as under way, and no longer; of the transaction nothing is left.
+pub(super) fn abandoned_intent(seed: u64) -> Played {
+    play(seed, sleepless(), async |stage| {
+        let mut played = Played::default();
+        let added = stage.cluster.add(1.0).await;
+        assert_eq!(added, Ok(COORDINATOR));
+        let pks = [stage.pk(0, true), stage.pk(0, false)];
+        for dies_with_leader in [false, true] {
+            abandon(stage, [&pks[0], &pks[1]], dies_with_leader, &mut played).await;
+            stage.cluster.wires.watch(None);
+        }
+        played
+    })
+}
+
+async fn abandon(stage: &mut Stage, [first, second]: [&str; 2], dies_with_leader: bool, played: &mut Played) {
+    let _home = stage.settled(first).await;
+    let leader = stage.settled(second).await.leader;
+    for pk in [first, second] {
+        stage.put_next(COORDINATOR, pk, WRITE_MAX).await;
+    }
+    let before = stage.last() - 1;
+    let victims = if dies_with_leader { vec![COORDINATOR, leader] } else { vec![COORDINATOR] };
+    let killed = kill_when_prepared(stage, leader, victims.clone());
+    let Some(_written) =
+        stage.begin(COORDINATOR, Operation::TransactWriteItems, Stage::put_all(&[first, second], 1_000_000))
+    else {
+        return;
+    };
+    if !stage.comes(NODE_WAIT, |_| killed.load(Ordering::Relaxed)).await {
+        return;
+    }
+    let by = stage.now() + if dies_with_leader { ABANDONED_MAX + ELECTION_MAX } else { ABANDONED_MAX };
+    let mut conflicts = 0;
+    let broken = loop {
+        // Through whichever node runs.
+        let through = HOLDERS.into_iter().find(|node| !victims.contains(node)).unwrap_or(HOLDERS[0]);
+        match stage.put(through, second, WRITE_MAX).await {
+            Some((200, _)) => break None,
+            Some((400, said))
+                if said["__type"].as_str().is_some_and(|kind| kind.ends_with("#TransactionConflictException")) =>
+            {
+                conflicts += 1;
+            }
+            // Nobody leads yet.
+            None | Some((500.., _)) => {}
+            Some(other) => break Some(format!("a write that met an intent was answered {other:?}")),
+        }
+        if stage.now() > by {
+            break Some(format!("after {conflicts} conflicts an item is still locked whose coordinator is dead"));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let broken = broken.or((conflicts == 0).then(|| "a write went through an intent".to_owned()));
+    for victim in victims {
+        // It comes up by itself.
+        drop(stage.cluster.launch(victim));
+    }
+    let read = loop {
+        if let Some(read) = stage.read(HOLDERS[0], first, NODE_WAIT).await {
+            break read;
+        }
+    };
+    let half =
+        (read != before).then(|| format!("of a transaction that was not decided {read} is left, and not {before}"));
+    played.note(broken.or(half));
+}
+
+/// Whether they were killed: as soon as the coordinator has heard that the leader has prepared.
+fn kill_when_prepared(stage: &Stage, leader: NodeId, victims: Vec<NodeId>) -> Arc<AtomicBool> {
+    let killed = Arc::new(AtomicBool::new(false));
+    let (done, world) = (killed.clone(), Arc::downgrade(&stage.cluster));
+    let watch = move |from: NodeId, to: NodeId, service: Service, moment: Moment| {
+        let is_prepared = (from, to, service) == (COORDINATOR, leader, Service::Forward) && moment == Moment::Answered;
+        if !is_prepared || done.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        // A process does not end in the middle of its own turn.
+        let (world, victims) = (world.clone(), victims.clone());
+        tokio::spawn(async move {
+            if let Some(cluster) = world.upgrade() {
+                victims.into_iter().for_each(|id| cluster.kill(id));
+            }
+        });
+    };
+    stage.cluster.wires.watch(Some(Arc::new(watch)));
+    killed
 }
 
 /// How many messages with commands were answered, by sender and receiver.

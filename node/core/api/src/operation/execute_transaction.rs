@@ -110,7 +110,8 @@ impl ExecuteTransaction {
         if writes.is_empty() {
             return Ok(Transaction::Reads(reads));
         }
-        let request = self.token.as_ref().map(|token| RequestToken::of(token, &writes));
+        let names = self.references().map(|table| table.name.as_str());
+        let request = self.token.as_ref().map(|token| RequestToken::of(token, names.zip(&writes)));
         Ok(Transaction::Writes(writes, request))
     }
 

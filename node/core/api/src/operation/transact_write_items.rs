@@ -196,7 +196,8 @@ impl TransactWriteItems {
             let place = Place { table: table.id, token: key.token() };
             writes.push(PlacedWrite { place, write: write.write(key, table, self.collection_size)? });
         }
-        let request = self.token.as_ref().map(|token| RequestToken::of(token, &writes));
+        let names = self.references().map(|table| table.name.as_str());
+        let request = self.token.as_ref().map(|token| RequestToken::of(token, names.zip(&writes)));
         Ok((writes, request))
     }
 

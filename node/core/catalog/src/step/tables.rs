@@ -4,7 +4,7 @@ use super::{capacity::Asked, global_indexes, streams, table_update};
 use crate::{
     Billing, BillingSpec, Catalog, CatalogRefusal, ContributorInsights, InsightsMode, LocalIndex, LocalIndexSpec,
     Member, ON_DEMAND_WARM, Outcome, PartitionDescription, Stamp, SystemTable, TABLES_BUSY_MAX, TableDescription,
-    TableSpec, TableStatus, TableUpdate, Throughput, TokenRange, placement,
+    TableSpec, TableStatus, TableUpdate, Throughput, TimeToLive, TimeToLiveStatus, TokenRange, placement,
 };
 use stator_item::{IndexNumber, NodeId, TableId};
 use std::{collections::BTreeMap, sync::Arc};
@@ -47,7 +47,15 @@ impl Catalog {
         if self.system_table(table).is_some() {
             return Ok(Outcome::Unchanged);
         }
-        let table = self.add_table(table.spec(), None, avoid, at)?;
+        let expires = table.expires();
+        let mut table = self.add_table(table.spec(), None, avoid, at)?;
+        if expires {
+            // No partition has heard of the table yet: its first description says it.
+            let mut described = TableDescription::clone(&table);
+            let (attribute, status) = (SystemTable::EXPIRES.to_owned(), TimeToLiveStatus::Enabling);
+            described.time_to_live = Some(TimeToLive { attribute, status, changed_ms: at.now_ms });
+            table = self.put_table(described);
+        }
         self.system_names.insert(table.name.clone(), table.id);
         Ok(Outcome::Table(table))
     }

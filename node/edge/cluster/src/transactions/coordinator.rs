@@ -8,8 +8,11 @@ use super::{
     forgetting::Forgetting,
     parts::{Part, in_order, parts},
 };
-use crate::door::{Deadline, Door};
-use futures::future::join_all;
+use crate::{
+    door::{Deadline, Door},
+    tables::Tables,
+};
+use futures::future::{join, join_all};
 use stator_environment::Environment;
 use stator_item::Timestamp;
 use stator_mutants::Mutant;
@@ -43,6 +46,7 @@ pub enum Transacted {
 #[derive(Clone)]
 pub struct Coordinator {
     pub(super) door: Arc<dyn Door>,
+    pub(super) tables: Arc<dyn Tables>,
     pub(super) environment: Environment,
     pub(super) forgetting: Forgetting,
 }
@@ -55,6 +59,8 @@ struct Journey {
     /// The first is that of the home.
     parts: Vec<Part<TransactionWrite>>,
     request: Option<RequestToken>,
+    /// The request's token is claimed, or it has none.
+    is_claimed: bool,
     deadline: Deadline,
 }
 
@@ -83,8 +89,8 @@ impl From<Refusal> for Stop {
 }
 
 impl Coordinator {
-    pub fn new(door: Arc<dyn Door>, environment: Environment) -> Coordinator {
-        Coordinator { door, environment, forgetting: Forgetting::default() }
+    pub fn new(door: Arc<dyn Door>, tables: Arc<dyn Tables>, environment: Environment) -> Coordinator {
+        Coordinator { door, tables, environment, forgetting: Forgetting::default() }
     }
 
     /// Carries writes out, all or none. `DeadlinePassed`: it is not known which, and either is so for good soon.
@@ -96,14 +102,18 @@ impl Coordinator {
     ) -> Result<Transacted, Refusal> {
         let home = writes.first().ok_or_else(|| Refusal::Invalid("a transaction has items".to_owned()))?.place;
         let parts = parts(&*self.door, writes.into_iter().map(|write| (write.place, write.write)))?;
+        let mut is_claimed = request.is_none();
         if let [part] = &parts[..] {
+            // Its one command decides: the claim has to be there before.
+            self.claim(request.as_ref(), deadline).await?;
+            is_claimed = true;
             match self.write_one(part, &request, deadline).await {
                 Err(Refusal::TooLargeForOne) => {}
                 outcome => return outcome,
             }
         }
         let transaction = TransactionId { birth: self.birth(), number: self.environment.random.next_u128() };
-        let journey = Journey { transaction, home, parts, request, deadline };
+        let journey = Journey { transaction, home, parts, request, is_claimed, deadline };
         let (reply_to, reply) = oneshot::channel();
         let coordinator = self.clone();
         let working = async move { coordinator.go(journey, reply_to).await };
@@ -171,7 +181,13 @@ impl Coordinator {
 
     async fn carry_out(&self, journey: &Journey) -> Result<Transacted, Refusal> {
         let (home, elsewhere) = journey.parts.split_at(1);
-        let prepared = self.prepare(journey, elsewhere).await;
+        // A claim costs a transaction over several partitions a command, and no time.
+        let unclaimed = journey.request.as_ref().filter(|_| !journey.is_claimed);
+        let claim = self.claim(unclaimed, journey.deadline);
+        let (claimed, prepared) = join(claim, self.prepare(journey, elsewhere)).await;
+        if let Err(refusal) = claimed {
+            return self.ended(journey, elsewhere, Err(refusal.into())).await;
+        }
         let is_prepared = |outcome: &Result<Reply, Refusal>| matches!(outcome, Ok(Reply::Prepared(_)));
         if !elsewhere.is_empty() && prepared.iter().all(is_prepared) {
             match self.decide_with_writes(journey, &prepared).await {

@@ -91,12 +91,18 @@ async fn a_request_token_counts_once() {
         assert_eq!(client.ok("TransactWriteItems", request.clone()).await, consumed("ReadCapacityUnits"));
         let mut other = writes.clone();
         other[0]["Update"]["ExpressionAttributeValues"][":one"] = json!({"N": "2"});
-        request["TransactItems"] = json!(other);
-        let refused = client.call("TransactWriteItems", request).await;
-        assert_eq!(refused.error(), (400, "IdempotentParameterMismatchException".into()));
+        // Others begin in each of the three partitions.
+        for other in [other, vec![add("b")], vec![add("c"), add("d")]]
+            .into_iter()
+            .chain((0..9).map(|n| vec![put(&format!("other {n}"), 1)]))
+        {
+            request["TransactItems"] = json!(other);
+            let refused = client.call("TransactWriteItems", request.clone()).await;
+            assert_eq!(refused.error(), (400, "IdempotentParameterMismatchException".into()));
+        }
     }
-    let got = client.ok("TransactGetItems", items(&[get("a"), get("artist 0")])).await;
-    assert_eq!(got, json!({"Responses": [{"Item": with("a", 1)}, {"Item": with("artist 0", 1)}]}));
+    let got = client.ok("TransactGetItems", items(&[get("a"), get("artist 0"), get("b"), get("other 0")])).await;
+    assert_eq!(got, json!({"Responses": [{"Item": with("a", 1)}, {"Item": with("artist 0", 1)}, {}, {}]}));
 }
 
 #[tokio::test]
@@ -118,9 +124,14 @@ async fn what_a_transaction_costs_is_told() {
 
 #[tokio::test]
 async fn a_transaction_finds_a_table_made_again() {
-    for (operation, request) in
-        [("TransactWriteItems", items(&[put("a", 1)])), ("TransactGetItems", items(&[get("a")]))]
-    {
+    // The token is claimed twice, for the table before and for its successor: it is the same request.
+    let mut with_token = items(&[put("a", 1)]);
+    with_token["ClientRequestToken"] = json!("token");
+    for (operation, request) in [
+        ("TransactWriteItems", items(&[put("a", 1)])),
+        ("TransactWriteItems", with_token),
+        ("TransactGetItems", items(&[get("a")])),
+    ] {
         let (edge, mut client) = begin().await;
         edge.world.lag();
         client.ok("DeleteTable", json!({"TableName": "music"})).await;

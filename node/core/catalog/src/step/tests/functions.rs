@@ -160,3 +160,12 @@ fn system_tables_have_no_names_that_clients_know() {
     let again = Catalog::decode(&catalog.encode()).expect("what was encoded");
     assert_eq!(again, catalog, "names are made anew");
 }
+
+#[test]
+fn request_tokens_expire_from_the_first_description_on() {
+    let mut catalog = cluster(1);
+    done(&mut catalog, Change::CreateSystemTable { table: SystemTable::RequestTokens, avoid: Vec::new() });
+    let table = catalog.system_table(SystemTable::RequestTokens).expect("it is there").clone();
+    assert_eq!((table.version, table.expiry_attribute()), (1, Some(SystemTable::EXPIRES)));
+    assert_eq!(table.key.range, None);
+}
