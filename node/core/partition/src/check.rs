@@ -2,9 +2,12 @@
 //!
 //! Guarantees: nothing is changed; what is found is told in sentences, of which the first [`FINDINGS_MAX`] are kept.
 
+mod across;
 mod global;
 #[cfg(test)]
 mod tests;
+
+pub use across::{Compared, Stored, compare_index};
 
 use crate::{
     evaluate::{encode_collection_size, index_entry_of_row},

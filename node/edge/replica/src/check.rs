@@ -8,9 +8,9 @@ use crate::{
 };
 use stator_consensus::{Applied, Digest};
 use stator_environment::{DiskError, Family, Rows};
-use stator_item::PartitionId;
+use stator_item::{PartitionId, TableId};
 use stator_partition::{PartitionState, check, keys};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What is stored of a partition.
 #[derive(Clone, PartialEq, Debug)]
@@ -46,6 +46,60 @@ pub fn check_stored(rows: &Arc<dyn Rows>, partition: PartitionId) -> Result<Stor
     }
     let table = state.description().map(|table| table.name.clone());
     Ok(Stored::Whole { table, digest: Digest::of(&source)?, checked })
+}
+
+/// A global index that was held against its table.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StoredIndex {
+    pub table: String,
+    pub index: String,
+    pub compared: check::Compared,
+}
+
+/// Holds every global index against its table, as far as partitions of both are stored here. An error: they cannot be read.
+pub fn check_stored_indexes(rows: &Arc<dyn Rows>) -> Result<Vec<StoredIndex>, DiskError> {
+    let viewed = ViewedRows(rows.view()?);
+    // States can be large: only those that are compared with one another are held together.
+    let mut by_index: BTreeMap<TableId, (String, String)> = BTreeMap::new();
+    let mut by_table: BTreeMap<TableId, Vec<PartitionId>> = BTreeMap::new();
+    let mut table_of: BTreeMap<TableId, TableId> = BTreeMap::new();
+    for partition in stored_partitions(&**rows)? {
+        let Some(state) = load_whole(rows, &viewed, partition)? else { continue };
+        by_table.entry(state.table()).or_default().push(partition);
+        let Some(table) = state.description().filter(|table| table.id == state.table()) else { continue };
+        for index in table.global_indexes.iter().filter(|index| state.feeds().any(|fed| fed == index.id)) {
+            by_index.insert(index.id, (table.name.clone(), index.name.clone()));
+            table_of.insert(index.id, table.id);
+        }
+    }
+    let load = |owner: &TableId| -> Result<Vec<PartitionState>, DiskError> {
+        let partitions = by_table.get(owner).into_iter().flatten();
+        let states =
+            partitions.map(|partition| load_whole(rows, &viewed, *partition)).collect::<Result<Vec<_>, _>>()?;
+        Ok(states.into_iter().flatten().collect())
+    };
+    let mut found = Vec::new();
+    for (id, (table, index)) in by_index {
+        let (sources, receivers) = (table_of.get(&id).map(load).transpose()?.unwrap_or_default(), load(&id)?);
+        let stored = |state| check::Stored { state, rows: &viewed };
+        let sources: Vec<_> = sources.iter().map(stored).collect();
+        let receivers: Vec<_> = receivers.iter().map(stored).collect();
+        let compared = check::compare_index(id, &sources, &receivers).map_err(damaged)?;
+        found.push(StoredIndex { table, index, compared });
+    }
+    Ok(found)
+}
+
+/// `None`: nothing is stored, or half a snapshot.
+fn load_whole(
+    rows: &Arc<dyn Rows>,
+    viewed: &ViewedRows,
+    partition: PartitionId,
+) -> Result<Option<PartitionState>, DiskError> {
+    if rows.get(Family::State, &keys::installing_key(partition))?.is_some() {
+        return Ok(None);
+    }
+    PartitionState::load(partition, viewed).map_err(damaged)
 }
 
 /// The partitions of which something is stored.

@@ -17,7 +17,7 @@ mod shared;
 mod snapshot;
 mod waiting_read;
 
-pub use check::{Stored, check_stored, stored_partitions};
+pub use check::{Stored, StoredIndex, check_stored, check_stored_indexes, stored_partitions};
 pub use metering::{ConsumedHalves, Meters, Throttling, Wanting};
 pub use metrics::Metrics;
 pub use replica::{Parts, Replica, remove, stored_description};

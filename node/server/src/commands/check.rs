@@ -14,9 +14,9 @@ use stator_catalog::Catalog;
 use stator_consensus::{Digest, LogPosition, check_log};
 use stator_environment::{DiskError, RaftLog, Rows};
 use stator_item::{PartitionId, ReplicaId};
-use stator_partition::codec;
+use stator_partition::{check::Compared, codec};
 use stator_proto::admin::DigestsRequest;
-use stator_replica::{Stored, check_stored, stored_partitions};
+use stator_replica::{Stored, StoredIndex, check_stored, check_stored_indexes, stored_partitions};
 use stator_storage::{DataDirectory, FileLog, LogMetrics, RocksRows, Settings};
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -110,6 +110,7 @@ fn look_at(rows: &Arc<dyn Rows>, log: &FileLog, found: &mut Found) -> Result<(),
             }
         }
     }
+    look_at_indexes(rows, found)?;
     for replica in log.replicas() {
         let partition = catalog.as_ref().and_then(|(catalog, _)| partition_of(catalog, replica));
         let is_catalog = partition == Some(PartitionId::CATALOG);
@@ -121,6 +122,27 @@ fn look_at(rows: &Arc<dyn Rows>, log: &FileLog, found: &mut Found) -> Result<(),
         let applied = partition.and_then(|partition| applied.get(&partition).copied());
         let checked = check_log(log, replica, applied, &payload)?;
         found.findings.extend(checked.findings.iter().map(|finding| format!("log of replica {replica}: {finding}")));
+    }
+    Ok(())
+}
+
+/// Every global index against its table, as far as both lie here.
+fn look_at_indexes(rows: &Arc<dyn Rows>, found: &mut Found) -> Result<(), DiskError> {
+    for StoredIndex { table, index, compared } in check_stored_indexes(rows)? {
+        let Compared { checked, left_out } = compared;
+        let mut note = format!(
+            "index {index} of table {table}: {} items and {} entries compared",
+            checked.items, checked.index_entries
+        );
+        if left_out > 0 {
+            note += &format!("; {left_out} pairs of partitions not, as one is behind the other");
+        }
+        found.notes.push(note);
+        found.findings.extend(checked.findings.iter().map(|finding| format!("table {table}: {finding}")));
+        let told = checked.findings.len() as u64;
+        if checked.findings_count > told {
+            found.findings.push(format!("table {table}: and {} more", checked.findings_count - told));
+        }
     }
     Ok(())
 }

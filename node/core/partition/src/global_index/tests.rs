@@ -3,11 +3,12 @@
 use super::{Delivery, FeedStatus, Receiver, Session};
 use crate::{
     Command, FamilyKind, Outcome, Refusal, Reply,
-    check::check,
+    check::{Compared, Stored, check, compare_index},
     global_index::log_size::CHANGE_LOG_BYTES_MAX,
     reply::IndexCount,
     testing::{Leader, Replica, TABLE, command, table},
 };
+use bytes::Bytes;
 use proptest::prelude::*;
 use stator_catalog::{
     Billing, GlobalIndex, IndexProjection, IndexStatus, KeyAttribute, TableDescription, Throughput, TokenRange,
@@ -268,6 +269,25 @@ impl Cluster {
         }
     }
 
+    /// Whatever is on its way, what has arrived is what it must be.
+    fn compare(&self) -> (u64, u64) {
+        let mut compared = (0, 0);
+        for index in &self.fed {
+            let found = self.compared(*index);
+            assert!(found.checked.findings.is_empty(), "{found:?}");
+            compared = (compared.0 + found.checked.items, compared.1 + found.checked.index_entries);
+        }
+        compared
+    }
+
+    fn compared(&self, index: TableId) -> Compared {
+        let stored = |leader| stored(leader);
+        let sources: Vec<Stored<'_>> = self.sources.iter().map(stored).collect();
+        let of_index = self.receivers.values().filter(|(owner, _)| *owner == index);
+        let receivers: Vec<Stored<'_>> = of_index.map(|(_, leader)| stored(leader)).collect();
+        compare_index(index, &sources, &receivers).expect("rows can be read")
+    }
+
     fn check(&self) {
         let mut items: Vec<Item> = Vec::new();
         for source in &self.sources {
@@ -355,10 +375,91 @@ proptest! {
                     cluster.sessions.remove(&(source, index));
                 }
             }
+            cluster.compare();
         }
         cluster.settle();
         cluster.check();
+        let entries: u64 = cluster.receivers.values().map(|(_, leader)| stored_rows(leader)).sum();
+        assert_eq!(cluster.compare(), (entries, entries), "at rest everything is compared");
     }
+}
+
+fn stored(leader: &Leader) -> Stored<'_> {
+    Stored { state: &leader.replica.state, rows: &leader.replica.store }
+}
+
+fn stored_rows(leader: &Leader) -> u64 {
+    leader.replica.store.family(FamilyKind::Items).count() as u64
+}
+
+/// A table with an index that has everything, for [`compare_index`].
+fn indexed() -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.switch(BY_N);
+    for number in 0..8 {
+        cluster.write(&format!("put a={number} n={number} x=1"));
+    }
+    cluster.settle();
+    assert_eq!(cluster.compare(), (8, 8));
+    cluster
+}
+
+#[test]
+fn an_entry_that_is_gone_invented_or_another_is_found() {
+    let findings = |cluster: &Cluster| cluster.compared(BY_N).checked.findings;
+    // Of the first receiver that has an entry, the first one.
+    let change = |cluster: &mut Cluster, change: &dyn Fn(&mut BTreeMap<Vec<u8>, Bytes>, Vec<u8>)| {
+        let filled = cluster.receivers.values_mut().find(|(_, leader)| stored_rows(leader) > 0);
+        let rows = filled.expect("there are entries").1.replica.store.rows.entry(FamilyKind::Items).or_default();
+        let row_key = rows.keys().next().expect("there is one").clone();
+        change(rows, row_key);
+    };
+    let mut cluster = indexed();
+    change(&mut cluster, &|rows, row_key| {
+        rows.remove(&row_key);
+    });
+    let found = findings(&cluster);
+    assert!(found.len() == 1 && found[0].ends_with("its entry in the index by_n is missing"), "{found:?}");
+
+    let mut cluster = indexed();
+    change(&mut cluster, &|rows, row_key| {
+        let stored = rows.get_mut(&row_key).expect("it was just found");
+        let (header, mut item) = row::decode_row(stored).expect("a row");
+        item.insert("x".to_owned(), Value::Bool(true));
+        let encoded = row::item_encoding(&item);
+        *stored = row::encode_row_of(&header, size::item_size(&item), &encoded).into();
+    });
+    let found = findings(&cluster);
+    assert!(found.len() == 1 && found[0].ends_with("its entry in the index by_n is not what it projects"), "{found:?}");
+
+    // The entry of an item that was never written, or of one that is gone from the table's side.
+    let mut cluster = indexed();
+    for source in &mut cluster.sources {
+        let rows = source.replica.store.rows.entry(FamilyKind::Items).or_default();
+        if let Some(row_key) = rows.keys().next().cloned() {
+            rows.remove(&row_key);
+            break;
+        }
+    }
+    let found = findings(&cluster);
+    assert!(found.len() == 1 && found[0].ends_with("is that of no item"), "{found:?}");
+}
+
+#[test]
+fn what_is_on_its_way_is_no_finding_and_a_replica_that_is_behind_says_nothing() {
+    let mut cluster = indexed();
+    cluster.write("delete a=1");
+    cluster.write("put a=2 n=7");
+    let found = cluster.compared(BY_N);
+    assert_eq!((found.checked.findings.len(), found.checked.items, found.left_out), (0, 6, 0), "{found:?}");
+    // The index has what these replicas of the table lack.
+    let behind: Vec<Replica> = cluster.sources.iter().map(|source| source.replica.clone()).collect();
+    cluster.settle();
+    let sources: Vec<Stored<'_>> =
+        behind.iter().map(|replica| Stored { state: &replica.state, rows: &replica.store }).collect();
+    let receivers: Vec<Stored<'_>> = cluster.receivers.values().map(|(_, leader)| stored(leader)).collect();
+    let found = compare_index(BY_N, &sources, &receivers).expect("rows can be read");
+    assert_eq!(found.checked.findings, Vec::<String>::new());
 }
 
 fn source() -> Leader {
