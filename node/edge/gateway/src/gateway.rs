@@ -14,15 +14,17 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::FutureExt;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use stator_api::{ApiError, Operation, Wire, operation::targets_scaling, sigv4::is_lambda_path};
 use stator_catalog::TableDescription;
+use stator_changelog::ChangedBy;
 use stator_cluster::{Coordinator, Deadline, Door, Tables};
 use stator_environment::Environment;
 use stator_invocation::{CODE_PATH, Functions};
+use stator_lambda::lineage::{self, TRACE_HEADER};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 /// Says whether the node serves, or why not.
@@ -201,6 +203,7 @@ impl Gateway {
             tables: &*self.tables,
             body: &received.bytes,
             deadline: self.deadline(self.settings.request_time_max),
+            by: writer(&head.headers),
             table: None,
             out: Vec::with_capacity(256),
         };
@@ -266,6 +269,12 @@ fn spoken(head: &request::Parts) -> JsonVersion {
         Some(target) if targets_scaling(target.as_bytes()) => JsonVersion::V1_1,
         _ => JsonVersion::V1_0,
     }
+}
+
+/// Who asks: a client, or a function, whose SDK passes its trace on.
+fn writer(headers: &HeaderMap) -> ChangedBy {
+    let trace = headers.get(TRACE_HEADER).and_then(|trace| trace.to_str().ok());
+    ChangedBy::at(trace.map_or(0, lineage::hops))
 }
 
 /// The operation that the request names.
