@@ -58,6 +58,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 1_024, value_parser = item_bytes)]
     pub item_bytes: usize,
 
+    /// Send each transaction with a ClientRequestToken of its own, as SDKs do
+    #[arg(long)]
+    pub request_tokens: bool,
+
     /// How long each cell is measured
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub duration: Duration,

@@ -62,6 +62,8 @@ pub struct Peer {
     pub identity: Arc<Identity>,
     pub tables: TableNames,
     pub item_bytes: usize,
+    /// Transactions bear request tokens.
+    pub request_tokens: bool,
     /// Processes whose CPU time is counted.
     pub pids: Arc<[u32]>,
     /// The next key (or sort key) that nobody has written.
@@ -105,6 +107,7 @@ impl Peer {
             identity: Arc::new(args.identity()),
             tables: TableNames::with_prefix(&args.table_prefix),
             item_bytes: args.item_bytes,
+            request_tokens: args.request_tokens,
             pids: Arc::new([]),
             next_insert: Arc::new(AtomicU64::new(args.items)),
             payloads: Payloads::new(args.item_bytes),
@@ -146,6 +149,7 @@ impl Peer {
                 tables: self.tables.clone(),
                 payloads,
                 item_bytes,
+                request_tokens: self.request_tokens,
                 random,
             })),
             Language::Etcd => Requests::Etcd(EtcdRequests { payloads, item_bytes, random }),

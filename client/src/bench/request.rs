@@ -89,6 +89,8 @@ pub struct DynamoRequests {
     pub tables: TableNames,
     pub payloads: Payloads,
     pub item_bytes: usize,
+    /// Transactions bear request tokens.
+    pub request_tokens: bool,
     pub random: Rng,
 }
 
@@ -222,7 +224,11 @@ impl DynamoRequests {
             out.push('}');
             before = r#",{"Put":"#;
         }
-        out.push_str("]}");
+        out.push(']');
+        if self.request_tokens {
+            push(&mut out, format_args!(r#","ClientRequestToken":"{:032x}""#, self.random.u128(..)));
+        }
+        out.push('}');
         out
     }
 

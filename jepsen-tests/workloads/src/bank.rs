@@ -196,10 +196,13 @@ impl Workload for Bank {
     }
 }
 
+/// A request with a token: its place in the history, and what it asks for.
+type UnderToken<'h> = (usize, &'h Event, &'h [TransactItem]);
+
 /// A request token belongs to the first request that came with it: whoever asks for something else under it is refused, and nobody
 /// else is.
 fn check_tokens(history: &[Event], judgement: &mut Judgement) {
-    let mut by_token: BTreeMap<&str, Vec<(usize, &Event, &[TransactItem])>> = BTreeMap::new();
+    let mut by_token: BTreeMap<&str, Vec<UnderToken<'_>>> = BTreeMap::new();
     for (at, event) in history.iter().enumerate() {
         if let Operation::TransactWrite { writes, token: Some(token) } = &event.operation {
             by_token.entry(token).or_default().push((at, event, writes));
