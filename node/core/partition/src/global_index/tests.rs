@@ -392,6 +392,9 @@ fn stored_rows(leader: &Leader) -> u64 {
     leader.replica.store.family(FamilyKind::Items).count() as u64
 }
 
+/// Rows of a family, by their keys.
+type StoredRows = BTreeMap<Vec<u8>, Bytes>;
+
 /// A table with an index that has everything, for [`compare_index`].
 fn indexed() -> Cluster {
     let mut cluster = Cluster::new();
@@ -408,7 +411,7 @@ fn indexed() -> Cluster {
 fn an_entry_that_is_gone_invented_or_another_is_found() {
     let findings = |cluster: &Cluster| cluster.compared(BY_N).checked.findings;
     // Of the first receiver that has an entry, the first one.
-    let change = |cluster: &mut Cluster, change: &dyn Fn(&mut BTreeMap<Vec<u8>, Bytes>, Vec<u8>)| {
+    let change = |cluster: &mut Cluster, change: &dyn Fn(&mut StoredRows, Vec<u8>)| {
         let filled = cluster.receivers.values_mut().find(|(_, leader)| stored_rows(leader) > 0);
         let rows = filled.expect("there are entries").1.replica.store.rows.entry(FamilyKind::Items).or_default();
         let row_key = rows.keys().next().expect("there is one").clone();
