@@ -11,6 +11,8 @@ pub enum SystemTable {
     FunctionCode,
     /// Events that functions have still to be invoked with.
     FunctionEvents,
+    /// What functions print: groups, streams, and events in batches.
+    FunctionLogs,
 }
 
 impl SystemTable {
@@ -26,6 +28,15 @@ impl SystemTable {
         match self {
             SystemTable::FunctionCode => "stator:function-code",
             SystemTable::FunctionEvents => "stator:function-events",
+            SystemTable::FunctionLogs => "stator:function-logs",
+        }
+    }
+
+    /// The attribute with the second in which an item expires, if its items do. It is so from the table's beginning on.
+    pub fn expiry_attribute(self) -> Option<&'static str> {
+        match self {
+            SystemTable::FunctionCode | SystemTable::FunctionEvents => None,
+            SystemTable::FunctionLogs => Some("expires"),
         }
     }
 

@@ -18,6 +18,8 @@ pub enum LogsError {
     ResourceNotFound(String),
     #[error("{0}")]
     ResourceAlreadyExists(String),
+    #[error("{0}")]
+    LimitExceeded(String),
     #[error("no such operation")]
     UnknownOperation,
 }
@@ -95,6 +97,7 @@ impl From<LogsError> for Wire {
             }
             LogsError::ResourceNotFound(text) => wire(400, "ResourceNotFoundException", text),
             LogsError::ResourceAlreadyExists(text) => wire(400, "ResourceAlreadyExistsException", text),
+            LogsError::LimitExceeded(text) => wire(400, "LimitExceededException", text),
             LogsError::UnknownOperation => wire(400, "UnknownOperationException", String::new()),
         }
     }

@@ -17,7 +17,7 @@ mod pattern;
 pub use batch::{BATCH_OVERHEAD, BatchError, decode_batch, encode_batch};
 pub use cursor::{Cursor, Direction, Place, PlaceToken, StreamToken};
 pub use error_table::{LogsError, Wire};
-pub use operation::{Operation, targets_logs};
+pub use operation::Operation;
 pub use pattern::{FilterPattern, PatternError};
 
 /// A log group.

@@ -9,14 +9,7 @@ pub use groups::{CreateLogGroup, DescribeLogGroups, GroupReference, PutRetention
 pub use streams::{DeleteLogStream, DescribeLogStreams, STREAMS_MAX};
 
 use crate::error_table::LogsError;
-
-/// What an `X-Amz-Target` header starts with.
-const TARGET_PREFIX: &str = "Logs_20140328.";
-
-/// Whether an `X-Amz-Target` header, known or not, is for the Logs API, which speaks JSON 1.1.
-pub fn targets_logs(target: &[u8]) -> bool {
-    target.starts_with(TARGET_PREFIX.as_bytes())
-}
+use stator_api::operation::logs_operation;
 
 /// An operation that is served.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -48,7 +41,7 @@ impl Operation {
 
     /// The operation that an `X-Amz-Target` header names.
     pub fn from_target(target: &str) -> Result<Operation, LogsError> {
-        let name = target.strip_prefix(TARGET_PREFIX).ok_or(LogsError::UnknownOperation)?;
+        let name = logs_operation(target).ok_or(LogsError::UnknownOperation)?;
         if name == "StartLiveTail" {
             // Refused by its name: clients that know it take no other one instead.
             return Err(LogsError::invalid("The operation StartLiveTail is not supported yet"));
@@ -57,6 +50,3 @@ impl Operation {
         found.map(|(_, operation)| *operation).ok_or(LogsError::UnknownOperation)
     }
 }
-
-/// A reply without members.
-pub const NOTHING: &[u8] = b"";

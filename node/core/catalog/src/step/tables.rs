@@ -4,7 +4,7 @@ use super::{capacity::Asked, global_indexes, streams, table_update};
 use crate::{
     Billing, BillingSpec, Catalog, CatalogRefusal, ContributorInsights, InsightsMode, LocalIndex, LocalIndexSpec,
     Member, ON_DEMAND_WARM, Outcome, PartitionDescription, Stamp, SystemTable, TABLES_BUSY_MAX, TableDescription,
-    TableSpec, TableStatus, TableUpdate, Throughput, TokenRange, placement,
+    TableSpec, TableStatus, TableUpdate, Throughput, TimeToLive, TimeToLiveStatus, TokenRange, placement,
 };
 use stator_item::{IndexNumber, NodeId, TableId};
 use std::{collections::BTreeMap, sync::Arc};
@@ -47,9 +47,15 @@ impl Catalog {
         if self.system_table(table).is_some() {
             return Ok(Outcome::Unchanged);
         }
+        let expiry_attribute = table.expiry_attribute();
         let table = self.add_table(table.spec(), None, avoid, at)?;
         self.system_names.insert(table.name.clone(), table.id);
-        Ok(Outcome::Table(table))
+        let Some(attribute) = expiry_attribute else { return Ok(Outcome::Table(table)) };
+        // No partition has a description yet, so the first that it gets has this.
+        let status = TimeToLiveStatus::Enabling;
+        let time_to_live = Some(TimeToLive { attribute: attribute.to_owned(), status, changed_ms: at.now_ms });
+        let table = TableDescription { time_to_live, ..TableDescription::clone(&table) };
+        Ok(Outcome::Table(self.put_table(table)))
     }
 
     fn add_table(
