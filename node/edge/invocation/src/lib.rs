@@ -25,5 +25,6 @@ mod system_items;
 pub use code::{CODE_PATH, StoredCode};
 pub use credentials::FunctionCredentials;
 pub use functions::{Answer, Asked, Functions, FunctionsParts, Runs};
+pub use invoke::log_group;
 pub use logs::{Found, FoundEvent, Logs};
 pub use settings::Settings;

@@ -35,8 +35,9 @@ impl Line {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Batch {
     pub name: StreamName,
-    /// Lines that were dropped in front of these.
+    /// Lines that were dropped in front of these, and when the last of them came.
     pub dropped: u64,
+    pub dropped_ms: u64,
     pub lines: Vec<Line>,
     bytes: usize,
 }
@@ -46,6 +47,7 @@ struct Waiting {
     lines: VecDeque<Line>,
     bytes: usize,
     dropped: u64,
+    dropped_ms: u64,
     /// Since when the first line has waited.
     since: Duration,
     /// A batch is under way.
@@ -102,6 +104,7 @@ impl LineQueue {
                 most.bytes -= line.bytes();
                 self.bytes -= line.bytes();
                 most.dropped += 1;
+                most.dropped_ms = line.at_ms;
                 dropped += 1;
             }
         }
@@ -127,7 +130,7 @@ impl LineQueue {
         waiting.since = now;
         waiting.is_leaving = true;
         let dropped = std::mem::take(&mut waiting.dropped);
-        Some(Batch { name: name.clone(), dropped, lines, bytes })
+        Some(Batch { name: name.clone(), dropped, dropped_ms: waiting.dropped_ms, lines, bytes })
     }
 
     /// A batch has left.
@@ -144,7 +147,10 @@ impl LineQueue {
         self.bytes -= batch.bytes;
         let Some(waiting) = self.streams.get_mut(&batch.name) else { return };
         waiting.is_leaving = false;
-        waiting.dropped += dropped;
+        if dropped > 0 {
+            waiting.dropped += dropped;
+            waiting.dropped_ms = batch.lines.last().map_or(batch.dropped_ms, |line| line.at_ms).max(waiting.dropped_ms);
+        }
         if waiting.lines.is_empty() && waiting.dropped == 0 {
             self.streams.remove(&batch.name);
         }

@@ -236,8 +236,7 @@ impl Logs {
 fn seal(batch: &Batch, next: Cursor) -> Sealed {
     let note =
         format!("[stator] {} lines are missing here: they came faster than they could be stored\n", batch.dropped);
-    let first_line_ms = batch.lines.first().map_or(0, |line| line.at_ms);
-    let note = (batch.dropped > 0).then_some((first_line_ms, note));
+    let note = (batch.dropped > 0).then_some((batch.dropped_ms, note));
     // Messages end as Lambda's do.
     let lines = batch.lines.iter().map(|line| (line.at_ms, format!("{}\n", line.text)));
     let mut last_ms = next.at_ms;
