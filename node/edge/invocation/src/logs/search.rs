@@ -57,7 +57,7 @@ impl<'s> Reading<'s> {
     /// Reads on where the buffer ended; false: there is nothing more at `from` or behind it.
     async fn fetch(&mut self, store: &LogStore, from: Cursor, deadline: Deadline) -> Result<bool, Refusal> {
         let id = &self.stream.id;
-        if self.last_key.is_none() && from.at_ms > self.stream.first_ms {
+        if self.last_key.is_none() && from > Cursor::at(self.stream.first_ms) {
             // The batch that begins last before the place may have events behind it.
             let before = Some(RangeCondition::LessOrEqual(Value::String(from.key())));
             let batches = store.batches(id, before, true, 1, deadline).await?;
