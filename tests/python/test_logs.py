@@ -168,7 +168,7 @@ def test_many_lines_of_many_instances_are_told_once_and_in_order(functions, logs
         for _ in range(2):
             invoke(functions, name, count)
         # Other configuration, other instances.
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": {"A": "b"}})
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": {"COLOUR": "b"}})
         invoke(functions, name, count)
         wait_until(lambda: len(printed(logs, name)) >= 3 * count, 60)
         pages = list(logs.get_paginator("filter_log_events").paginate(logGroupName=group(name), PaginationConfig={"PageSize": 1_000}))
