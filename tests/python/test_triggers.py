@@ -32,7 +32,27 @@ def handle(event, context):
             "pk": {"S": record["eventID"]}, "name": {"S": record["eventName"]},
             "of": change["Keys"]["pk"], "source": {"S": record["eventSourceARN"]}})
 """
+# Writes the next number for each number, in three ways, up to 20 in a row.
+LOOPING = """
+import boto3
 
+database = boto3.client("dynamodb")
+
+
+def handle(event, context):
+    for record in event["Records"]:
+        table = record["eventSourceARN"].split("/")[1]
+        number = int(record["dynamodb"]["Keys"]["pk"]["S"]) + 1
+        item = {"pk": {"S": str(number)}}
+        if number % 100 > 20:
+            continue
+        if number % 3 == 0:
+            database.put_item(TableName=table, Item=item)
+        elif number % 3 == 1:
+            database.transact_write_items(TransactItems=[{"Put": {"TableName": table, "Item": item}}])
+        else:
+            database.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}}]})
+"""
 
 STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
 
@@ -132,6 +152,31 @@ def test_a_poison_record_is_given_up_and_told(client, source, mapping, notes, ta
         wait_until(lambda: client.scan(TableName=sink, ConsistentRead=True)["Count"] == 1, 60)
         [discarded] = client.scan(TableName=sink)["Items"]
         assert json.loads(discarded["payload"]["S"])["dynamodb"]["Keys"] == {"pk": {"S": "3"}}
+    finally:
+        drop_table(client, sink)
+
+
+def numbers(client, table):
+    return sorted(int(item["pk"]["S"]) for item in client.scan(TableName=table, ConsistentRead=True)["Items"])
+
+
+def test_a_loop_is_stopped_unless_it_is_allowed(client, functions, source, function, mapping, table_name):
+    functions.update_function_code(FunctionName=function, ZipFile=zipped(app=LOOPING))
+    name, sink = source["TableName"], f"{table_name}-sink"
+    create_table(client, sink)
+    try:
+        table = client.describe_table(TableName=sink)["Table"]["TableArn"]
+        mapping(DestinationConfig={"OnFailure": {"Destination": table}})
+        client.put_item(TableName=name, Item={"pk": {"S": "0"}})
+        wait_until(lambda: client.scan(TableName=sink, ConsistentRead=True)["Count"] == 1, 60)
+        [told] = client.scan(TableName=sink)["Items"]
+        assert told["condition"] == {"S": "RecursiveInvocation"}
+        assert json.loads(told["payload"]["S"])["dynamodb"]["Keys"] == {"pk": {"S": "16"}}
+        assert numbers(client, name) == list(range(17))
+        functions.put_function_recursion_config(FunctionName=function, RecursiveLoop="Allow")
+        client.put_item(TableName=name, Item={"pk": {"S": "100"}})
+        wait_until(lambda: numbers(client, name)[17:] == list(range(100, 121)), 60)
+        assert client.scan(TableName=sink, ConsistentRead=True)["Count"] == 1
     finally:
         drop_table(client, sink)
 

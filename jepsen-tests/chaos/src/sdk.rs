@@ -1,7 +1,7 @@
 //! The workloads' client over the AWS SDK for Rust: each attempt goes to the next node that is taken to live, and none is
 //! repeated by itself.
 
-use crate::streams::Instead;
+use crate::instead::Instead;
 use aws_sdk_dynamodb::{
     config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
@@ -36,7 +36,7 @@ pub struct AccessKey {
 
 /// One client's way to the database.
 pub struct SdkClient {
-    client: aws_sdk_dynamodb::Client,
+    pub(crate) client: aws_sdk_dynamodb::Client,
 }
 
 impl SdkClient {
@@ -88,7 +88,7 @@ impl SdkClient {
                 answered(request.send().await, |_| Ok(Answer::Written(None)))
             }
             Operation::Page { table, of, consistency, limit, after } => {
-                self.page(table, of, consistency == Consistency::Strong, limit, after).await
+                self.page(table, of, consistency, limit, after).await
             }
             Operation::TransactWrite { writes, token } => {
                 let writes = writes.into_iter().map(transact_item).collect();
@@ -158,9 +158,8 @@ impl SdkClient {
             | Operation::Shards { .. }
             | Operation::ShardIterator { .. }
             | Operation::Records { .. } => self.of_stream(&operation).await,
-            Operation::Map { .. } | Operation::Deliveries { .. } => {
-                Err(Failure::Absurd("the bench has no functions".to_owned()))
-            }
+            Operation::Map { table, mapping } => self.map(&table, mapping).await,
+            Operation::Deliveries { table } => self.deliveries(&table).await,
             Operation::DeleteTable { table } => {
                 let reply = self.client.delete_table().table_name(table).send().await;
                 answered(reply, |reply| status(reply.table_description))
@@ -168,7 +167,7 @@ impl SdkClient {
         }
     }
 
-    async fn of_stream(&self, operation: &Operation) -> Outcome {
+    pub(crate) async fn of_stream(&self, operation: &Operation) -> Outcome {
         let (target, body) = stream_wire::request(operation).expect("these are the operations on streams");
         let instead = Instead::of(target, &body);
         let request = self.client.list_tables().customize().interceptor(instead.clone());
@@ -181,7 +180,15 @@ impl SdkClient {
         }
     }
 
-    async fn page(&self, table: String, of: PageOf, strong: bool, limit: Option<u32>, after: Option<Item>) -> Outcome {
+    pub(crate) async fn page(
+        &self,
+        table: String,
+        of: PageOf,
+        consistency: Consistency,
+        limit: Option<u32>,
+        after: Option<Item>,
+    ) -> Outcome {
+        let strong = consistency == Consistency::Strong;
         let limit = limit.and_then(|limit| i32::try_from(limit).ok());
         let after = after.as_ref().map(sent);
         match of {
@@ -206,7 +213,7 @@ impl SdkClient {
         }
     }
 
-    async fn create_table(&self, table: String, shape: Shape) -> Outcome {
+    pub(crate) async fn create_table(&self, table: String, shape: Shape) -> Outcome {
         let request = self.client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
         let mut request = request
             .key_schema(key_element("pk", KeyType::Hash))
@@ -302,7 +309,7 @@ fn attribute(name: &str, kind: ScalarAttributeType) -> AttributeDefinition {
 }
 
 /// What a reply says; what no sound database replies is absurd.
-fn answered<T, E>(reply: Result<T, SdkError<E>>, read: impl FnOnce(T) -> Result<Answer, String>) -> Outcome
+pub(crate) fn answered<T, E>(reply: Result<T, SdkError<E>>, read: impl FnOnce(T) -> Result<Answer, String>) -> Outcome
 where
     E: ProvideErrorMetadata + StdError + Debug + Send + Sync + 'static,
 {

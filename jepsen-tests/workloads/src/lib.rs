@@ -35,7 +35,7 @@ pub use judging::judge;
 pub use workload::{Judgement, Session, Surroundings, Violation, Workload, make_tables};
 
 /// Names of all workloads.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     "register",
     "counter",
     "append",
@@ -49,10 +49,8 @@ pub const NAMES: [&str; 13] = [
     "global-index",
     "stream",
     "ttl",
+    "trigger",
 ];
-
-/// Those that need functions made for them, which only the simulation has.
-pub const SIMULATED_NAMES: [&str; 1] = ["trigger"];
 
 /// A workload by its name. Its tables' names begin with `prefix`, so that several runs can share an endpoint.
 pub fn by_name(name: &str, prefix: &str) -> Option<Box<dyn Workload>> {

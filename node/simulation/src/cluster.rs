@@ -262,6 +262,11 @@ impl Cluster {
         }
     }
 
+    /// Whether its disk answers with an error.
+    pub fn has_failed_disk(&self, id: NodeId) -> bool {
+        self.machines.lock().get(&id).is_some_and(|machine| machine.disk.has_failed())
+    }
+
     /// Ends everything, so that the memory of a run goes with it.
     pub fn dissolve(&self) {
         for id in self.nodes() {

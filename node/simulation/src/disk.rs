@@ -5,7 +5,10 @@ use parking_lot::Mutex;
 use stator_environment::{DiskError, Environment};
 use stator_storage::memory::{MemoryLog, MemoryRows, Syncing};
 use std::{
-    sync::{Arc, OnceLock, Weak},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,6 +23,7 @@ pub struct Disk {
     sync_most: Arc<Mutex<Duration>>,
     /// How long rows stay unflushed at most.
     flush_most: Duration,
+    has_failed: AtomicBool,
 }
 
 /// What is left when a process ends.
@@ -50,7 +54,15 @@ impl Disk {
         let log = Arc::new(MemoryLog::new(Syncing::OnDemand(Box::new(hook))));
         // The hook was made before the log and needs it; nobody else sets it.
         let _ = own.set(Arc::downgrade(&log));
-        Disk { world, rows: Arc::new(MemoryRows::new()), log, user, sync_most, flush_most }
+        Disk {
+            world,
+            rows: Arc::new(MemoryRows::new()),
+            log,
+            user,
+            sync_most,
+            flush_most,
+            has_failed: AtomicBool::new(false),
+        }
     }
 
     /// A new process uses the disk. Its rows are flushed now and then, as by a timer.
@@ -75,6 +87,7 @@ impl Disk {
     /// The process ends, and what it had not made durable is lost.
     pub fn crash(&self, loss: Loss) {
         *self.user.lock() = None;
+        self.has_failed.store(false, Ordering::Relaxed);
         let keep = |waiting: u64| self.world.throw(|dice| dice.below(waiting + 1));
         self.log.crash(|waiting| if loss == Loss::Process { waiting } else { keep(waiting as u64) as usize });
         self.rows.crash(keep);
@@ -84,6 +97,11 @@ impl Disk {
     pub fn fail(&self, failure: &DiskError) {
         self.rows.fail(failure.clone());
         self.log.fail(failure.clone());
+        self.has_failed.store(true, Ordering::Relaxed);
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
     }
 
     /// Syncs take up to `most` from now on.

@@ -240,13 +240,16 @@ async fn join(cluster: &Arc<Cluster>) {
     cluster.world.note(|| format!("a node joins: {joined:?}"));
 }
 
-/// Undoes every fault. Nodes that are down come up by themselves.
+/// Undoes every fault. Nodes that are down come up by themselves, as do those that have not yet met the failure of their disk.
 pub fn heal(cluster: &Arc<Cluster>) {
     cluster.wires.mend_all();
     cluster.wires.set_weather(Weather::default());
     for node in cluster.nodes() {
         cluster.resume(node);
         cluster.set_disk_speed(node, Duration::from_millis(5));
+        if cluster.has_failed_disk(node) {
+            cluster.kill(node);
+        }
         if !cluster.is_up(node) {
             // Its outcome shows in the readings that follow.
             let _ = cluster.launch(node);

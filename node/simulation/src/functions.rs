@@ -104,6 +104,7 @@ impl Invoke for Functions {
         &'a self,
         function: &'a str,
         payload: Bytes,
+        _: u8,
         _: Deadline,
     ) -> BoxFuture<'a, Result<Invoked, InvokeError>> {
         Box::pin(async move {

@@ -194,7 +194,7 @@ fn write_trace(arguments: &Arguments, outcome: &Outcome) {
 
 /// All workloads that can be asked for.
 fn known() -> impl Iterator<Item = &'static str> {
-    stator_workloads::NAMES.into_iter().chain(stator_workloads::SIMULATED_NAMES)
+    stator_workloads::NAMES.into_iter()
 }
 
 /// What `--workloads` takes.

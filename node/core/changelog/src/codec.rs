@@ -4,7 +4,7 @@
 //! Guarantees: what was encoded is decoded to the same record; any other bytes are an error, never a panic.
 
 use crate::{
-    record::{ChangeKind, ChangeRecord, ChangedBy},
+    record::{ChangeKind, ChangeRecord, ChangedBy, FUNCTION_TAG},
     sequence::SequenceNumber,
 };
 use bytes::Bytes;
@@ -109,6 +109,7 @@ fn by_tag(by: ChangedBy) -> u8 {
     match by {
         ChangedBy::Client => 0,
         ChangedBy::TimeToLive => 1,
+        ChangedBy::Function { hops } => hops.clamp(1, u8::MAX - FUNCTION_TAG) + FUNCTION_TAG,
     }
 }
 
@@ -116,7 +117,8 @@ fn by_of(tag: u8) -> Option<ChangedBy> {
     match tag {
         0 => Some(ChangedBy::Client),
         1 => Some(ChangedBy::TimeToLive),
-        _ => None,
+        FUNCTION_TAG => None,
+        tag => Some(ChangedBy::Function { hops: tag - FUNCTION_TAG }),
     }
 }
 
@@ -129,7 +131,10 @@ mod tests {
         ChangeRecord {
             sequence: SequenceNumber(77),
             kind: ChangeKind::between(old.as_ref(), new.as_ref()).unwrap_or(ChangeKind::Remove),
-            by: if origin == 1 { ChangedBy::TimeToLive } else { ChangedBy::Client },
+            by: match origin {
+                1 => ChangedBy::TimeToLive,
+                hops => ChangedBy::at(hops),
+            },
             timestamp: Timestamp { wall_ms: 1_700_000_000_000, counter: 3, node: 9 },
             created_ms: 1_700_000_000_123,
             origin,
@@ -143,7 +148,7 @@ mod tests {
         fn records_survive_encoding(
             old in any::<Option<Vec<u8>>>(),
             new in any::<Option<Vec<u8>>>(),
-            origin in 0..3u8,
+            origin in any::<u8>(),
         ) {
             prop_assume!(old.is_some() || new.is_some());
             let record = record(old, new, origin);

@@ -11,6 +11,6 @@ pub mod shard;
 
 pub use codec::{RecordError, decode_record, encode_record};
 pub use cursor::{Cursors, trimmable};
-pub use record::{ChangeKind, ChangeRecord, ChangedBy};
+pub use record::{ChangeKind, ChangeRecord, ChangedBy, HOPS_MAX};
 pub use sequence::{SequenceNumber, SequenceNumberError};
 pub use shard::{Closed, Lineage, LineageError, Shard, ShardId, ShardIdError};

@@ -20,6 +20,33 @@ pub enum ChangedBy {
     Client,
     /// The item expired.
     TimeToLive,
+    /// A function that was called because of a change of another function, or of its own, and so on: so many calls in a row, at least 1.
+    Function { hops: u8 },
+}
+
+/// The stored form of a function's hops is above this, and fits a byte.
+pub(crate) const FUNCTION_TAG: u8 = 2;
+
+/// A chain of functions that call each other by what they write is stopped after so many calls, as a loop (AWS: about 16).
+pub const HOPS_MAX: u8 = 16;
+
+impl ChangedBy {
+    /// Whoever writes at the end of a chain of so many calls.
+    pub fn at(hops: u8) -> ChangedBy {
+        match hops {
+            0 => ChangedBy::Client,
+            // One byte says who it was.
+            hops => ChangedBy::Function { hops: hops.min(u8::MAX - FUNCTION_TAG) },
+        }
+    }
+
+    /// Calls of functions in a row that led to the change.
+    pub fn hops(self) -> u8 {
+        match self {
+            ChangedBy::Function { hops } => hops,
+            ChangedBy::Client | ChangedBy::TimeToLive => 0,
+        }
+    }
 }
 
 /// What happened to one item. Both images are kept, whatever a stream shows of them: consumers differ.

@@ -6,6 +6,7 @@
 
 pub mod error_table;
 pub mod fuzz;
+pub mod lineage;
 mod names;
 pub mod operation;
 pub mod package;

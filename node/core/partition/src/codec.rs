@@ -14,7 +14,7 @@ use crate::{
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The version that is written.
-pub const FORMAT_VERSION: u8 = 4;
+pub const FORMAT_VERSION: u8 = 5;
 
 /// Why bytes are not what they should be.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use crate::trigger::TriggerChange;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use stator_catalog::{MappingId, StreamLabel, TableDescription, TokenRange};
-use stator_changelog::{SequenceNumber, ShardId};
+use stator_changelog::{ChangedBy, SequenceNumber, ShardId};
 use stator_expression::{Condition, Projection, RangeCondition, Update};
 use stator_item::{IndexNumber, Key, KeyPart, TableId};
 
@@ -135,6 +135,19 @@ pub struct WriteOptions {
     pub old_item_on_failure: bool,
     /// `ReturnItemCollectionMetrics` is SIZE, and the table has a local index.
     pub collection_size: bool,
+    pub by: ChangedBy,
+}
+
+impl Command {
+    /// Says who writes, if this writes items.
+    pub fn set_writer(&mut self, by: ChangedBy) {
+        match self {
+            Command::Put(put) => put.options.by = by,
+            Command::Update(update) => update.options.by = by,
+            Command::Delete(delete) => delete.options.by = by,
+            _ => {}
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -22,6 +22,7 @@ pub(crate) use state::{Transactions, TransactionsRow};
 use crate::codec;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use stator_changelog::ChangedBy;
 use stator_item::{Key, TableId, Timestamp, Token};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -106,6 +107,7 @@ pub struct Intent {
     pub change: IntendedChange,
     /// The request that it came with.
     pub request: Option<RequestToken>,
+    pub by: ChangedBy,
 }
 
 impl Intent {

@@ -12,6 +12,8 @@ pub enum Answer {
     Failed,
     /// It may not be called as often.
     Throttled,
+    /// It is not called for these records: they come from a loop of functions.
+    Looped,
     /// It could not be called, which is not its fault.
     NotCalled,
 }

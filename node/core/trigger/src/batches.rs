@@ -18,7 +18,7 @@ use crate::{
 use bytes::Bytes;
 use lane::{Job, Lane, Phase, Piece, Queued, Work};
 use stator_catalog::{MappingSettings, STREAM_RETENTION_MS};
-use stator_changelog::{SequenceNumber, ShardId};
+use stator_changelog::{HOPS_MAX, SequenceNumber, ShardId};
 use stator_mutants::{Mutant, is};
 use stator_partition::trigger::{RETRIES_MAX, Retry, TriggerPosition, TriggerWindow};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -51,7 +51,8 @@ pub struct Now {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
     /// Call the function, and say what came of it: [`Batches::answered`].
-    Call { lane: usize, event: Bytes, records: usize },
+    /// `hops`: calls in a row, this one included.
+    Call { lane: usize, event: Bytes, records: usize, hops: u8 },
     /// Tell the destination, if there is one, and say so: [`Batches::told`].
     Tell { lane: usize, discard: Discard },
 }
@@ -73,6 +74,8 @@ pub struct Batches {
     /// What is known of records from before, as far as they were not read again.
     before: TriggerPosition,
     window: Option<TriggerWindow>,
+    /// The most calls in a row that led to the window's state, as far as it was made from here.
+    window_hops: u8,
     is_stopping: bool,
     has_read: bool,
     /// Something was dealt with since the position was saved.
@@ -97,6 +100,7 @@ impl Batches {
             kept_bytes: 0,
             window: position.window.clone().filter(|_| settings.tumbling_window_s > 0),
             before: position,
+            window_hops: 0,
             is_stopping: false,
             has_read: false,
             has_moved: false,
@@ -278,11 +282,12 @@ impl Batches {
     fn batch_of(&self, lane: usize) -> (usize, bool) {
         let (count_max, bytes_max) = (self.settings.batch_size.max(1) as usize, self.event_bytes_max());
         let queue = &self.lanes[lane].queue;
-        let window = queue.front().map(|first| self.window_of(first.record.created_ms));
+        let of = |record: &TakenRecord| (self.window_of(record.created_ms), record.hops >= HOPS_MAX);
+        let first = queue.front().map(|first| of(&first.record));
         let (mut count, mut bytes) = (0, 0);
         for queued in queue {
             bytes += queued.record.json.len() + 1;
-            let is_beyond = bytes > bytes_max || window != Some(self.window_of(queued.record.created_ms));
+            let is_beyond = bytes > bytes_max || first != Some(of(&queued.record));
             if count > 0 && is_beyond || count == count_max {
                 return (count, true);
             }
@@ -304,7 +309,7 @@ impl Batches {
             Job::WindowEnd(_) => {
                 let event = self.final_event(lane)?;
                 self.lanes[lane].work.as_mut()?.phase = Phase::Calling;
-                return Some(Action::Call { lane, event, records: 0 });
+                return Some(Action::Call { lane, event, records: 0, hops: self.window_hops });
             }
             Job::Records(pieces) => *pieces.last()?,
         };
@@ -323,8 +328,10 @@ impl Batches {
                 (Phase::Telling, Action::Tell { lane, discard })
             }
             None => {
+                let hops = records.clone().map(|record| record.hops).max().unwrap_or(0).saturating_add(1);
                 let event = event::event(records, self.window_of_call(false, false));
-                (Phase::Calling, Action::Call { lane, event, records: piece.count })
+                self.window_hops = self.window_hops.max(hops);
+                (Phase::Calling, Action::Call { lane, event, records: piece.count, hops })
             }
         };
         self.lanes[lane].work.as_mut()?.phase = phase;
@@ -382,7 +389,16 @@ impl Batches {
             }
             Answer::Failed => self.failed(lane, Failure::OfFunction, now),
             Answer::Throttled => self.failed(lane, Failure::Throttled, now),
+            Answer::Looped => self.give_up(lane, Condition::RecursiveInvocation),
             Answer::NotCalled => self.wait(lane, now),
+        }
+    }
+
+    /// The lane's piece is brought to the function no more.
+    fn give_up(&mut self, lane: usize, condition: Condition) {
+        self.lanes[lane].give_up(condition);
+        if let Some(work) = &mut self.lanes[lane].work {
+            work.phase = Phase::Ready;
         }
     }
 

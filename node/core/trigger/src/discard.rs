@@ -17,6 +17,7 @@ const ITEM_PAYLOAD_BYTES_MAX: usize = 390 * 1024;
 pub enum Condition {
     RetryAttemptsExhausted,
     RecordAgeExceeded,
+    RecursiveInvocation,
 }
 
 impl Condition {
@@ -25,6 +26,7 @@ impl Condition {
         match self {
             Condition::RetryAttemptsExhausted => "RetryAttemptsExhausted",
             Condition::RecordAgeExceeded => "RecordAgeExceeded",
+            Condition::RecursiveInvocation => "RecursiveInvocation",
         }
     }
 }
@@ -54,6 +56,11 @@ pub struct Telling<'a> {
 }
 
 impl Discard {
+    /// The most calls in a row that led to one of the records.
+    pub fn hops(&self) -> u8 {
+        self.records.iter().map(|record| record.hops).max().unwrap_or(0)
+    }
+
     /// What a function that is the destination is called with.
     pub fn event(&self, of: Telling<'_>) -> Bytes {
         let mut report = self.report(of).to_string();

@@ -34,6 +34,8 @@ pub struct TakenRecord {
     pub created_ms: u64,
     /// Of its item: items of one hash are brought in order.
     pub key_hash: u64,
+    /// Calls of functions in a row that led to it.
+    pub hops: u8,
     pub json: Bytes,
 }
 
@@ -66,7 +68,8 @@ impl Source {
         write_record(record, &of, &mut json)?;
         // The key's encoding is the same in all records of an item.
         let key_hash = xxh3_64(&record.keys);
-        Ok(TakenRecord { sequence: record.sequence, created_ms: record.created_ms, key_hash, json: json.into() })
+        let (sequence, created_ms, hops) = (record.sequence, record.created_ms, record.by.hops());
+        Ok(TakenRecord { sequence, created_ms, key_hash, hops, json: json.into() })
     }
 }
 

@@ -124,10 +124,12 @@ impl Host {
         loop {
             let catalog = self.client.copy.catalog();
             match self.follow(&catalog).await {
-                Ok(()) => {
+                Ok(lost) => {
                     self.followed.store(catalog.revision(), Ordering::Release);
                     self.hosting.send_replace(catalog.revision());
-                    if changes.changed().await.is_err() {
+                    if !self.give_up(&lost).await {
+                        self.parts.environment.sleep(RETRY_AFTER).await;
+                    } else if changes.changed().await.is_err() {
                         return;
                     }
                 }
@@ -145,9 +147,11 @@ impl Host {
         }
     }
 
-    async fn follow(self: &Arc<Host>, catalog: &Catalog) -> Result<(), ConsensusError> {
+    /// Opens and closes replicas as the catalog says; returns those whose log is gone.
+    async fn follow(self: &Arc<Host>, catalog: &Catalog) -> Result<Vec<ReplicaId>, ConsensusError> {
+        let mut lost = Vec::new();
         if catalog.identity().is_none() {
-            return Ok(());
+            return Ok(lost);
         }
         let hosted: Vec<(PartitionId, Arc<Hosted>)> =
             self.replicas.read().iter().map(|(id, hosted)| (*id, hosted.clone())).collect();
@@ -161,7 +165,10 @@ impl Host {
                 && self.replica(partition.id).is_none()
                 && !catalog.is_lost(member.replica)
             {
-                self.open(partition, member).await?;
+                match self.has_lost_log(partition.id, member.replica)? {
+                    true => lost.push(member.replica),
+                    false => self.open(partition, member).await?,
+                }
             }
         }
         self.parts.meters.retain(|rows| catalog.table_of_rows(rows).is_some());
@@ -169,7 +176,20 @@ impl Host {
         for hosted in self.replicas.read().values() {
             hosted.count(catalog.insights(hosted.description.table).and_then(|insights| insights.mode), elapsed);
         }
-        Ok(())
+        Ok(lost)
+    }
+
+    /// Tells the catalog that these replicas are gone, so that others come in their places; `false`: not all could be told yet.
+    async fn give_up(&self, lost: &[ReplicaId]) -> bool {
+        for replica in lost {
+            tracing::error!(%replica, "the replica's log is gone; it gives up its place");
+            let deadline = crate::door::Deadline(self.parts.environment.clock.elapsed() + FOUND_MAX);
+            if let Err(error) = self.client.change(Change::ReplicaLost { replica: *replica }, deadline).await {
+                tracing::warn!(%replica, %error, "the loss of a replica could not be told yet");
+                return false;
+            }
+        }
+        true
     }
 
     async fn open(
@@ -177,14 +197,6 @@ impl Host {
         partition: &Arc<PartitionDescription>,
         member: Member,
     ) -> Result<(), ConsensusError> {
-        if self.has_lost_log(partition.id, member.replica)? {
-            tracing::error!(partition = %partition.id, replica = %member.replica, "the replica's log is gone; it gives up its place");
-            let deadline = crate::door::Deadline(self.parts.environment.clock.elapsed() + FOUND_MAX);
-            if let Err(error) = self.client.change(Change::ReplicaLost { replica: member.replica }, deadline).await {
-                tracing::warn!(%error, "the loss of a replica could not be told yet");
-            }
-            return Ok(());
-        }
         let description = PartitionDescription::clone(partition);
         let replica = Arc::new(Replica::open(&self.parts, description, member.replica).await?);
         let hosted = Arc::new(Hosted {

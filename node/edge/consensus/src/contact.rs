@@ -4,26 +4,29 @@
 //! ticks nor stands: thousands may be in this state at once. Some at a time ask the other members where the group stands. A leader that
 //! sleeps answers without waking if the replica has all of its log; else it wakes, and brings what is missing. Where nobody leads, and
 //! a majority answers, the replica stands for election. Whoever is wanted by a client does not wait for its turn ([`seek`]).
+//!
+//! A sleeping group's leader may vanish while its node lives on: the node has lost its log, and gives the replica up. Nobody hears of
+//! that, so a replica that sleeps and is wanted asks its leader whether it is still there.
 
 use crate::{
     LogPosition,
     encoding::{VoteRecord, decode, encode},
     node::Node,
     raft_types::{MembershipRecord, log_id},
-    replica::{Replica, Running, leadership},
+    replica::{Replica, Running, leader_of, leadership},
     sleep,
     wire::{Request, RequestBody, Response},
 };
 use futures::future::join_all;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
 use parking_lot::Mutex;
-use stator_environment::Service;
+use stator_environment::{NetworkError, Service};
 use stator_item::{NodeId, ReplicaId};
 use std::{
     collections::BTreeSet,
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -48,11 +51,20 @@ pub(crate) struct Contact {
     lost: AtomicBool,
     /// A task of this replica asks around.
     seeking: AtomicBool,
+    /// When its sleeping leader was last asked whether it is there, in milliseconds on the elapsed clock.
+    doubted_ms: AtomicU64,
 }
 
 impl Contact {
     pub(crate) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::SeqCst)
+    }
+
+    /// `true` once in so many milliseconds.
+    fn may_doubt(&self, now: Duration, every_ms: u64) -> bool {
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let is_due = |last| (now_ms >= last + every_ms).then_some(now_ms);
+        self.doubted_ms.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_due).is_ok()
     }
 }
 
@@ -127,9 +139,10 @@ pub(crate) async fn give_turns(node: Weak<Node>) {
     }
 }
 
-/// Somebody wants the replica: it does not wait for its turn.
+/// Somebody wants the replica, which does not lead: it does not wait for its turn, and does not trust in a leader that it has not heard.
 pub(crate) fn seek(replica: &Arc<Replica>) {
-    if replica.contact.is_lost() {
+    let (contact, node) = (&replica.contact, &replica.node);
+    if contact.is_lost() || replica.sleep.is_asleep() && contact.may_doubt(node.now(), node.settings.heartbeat_ms) {
         begin(replica, 0);
     }
 }
@@ -141,13 +154,34 @@ fn begin(replica: &Arc<Replica>, rank: u32) {
     let seeker = replica.clone();
     replica.node.turns.open.fetch_add(1, Ordering::SeqCst);
     replica.node.spawn("raft contact", async move {
-        regain(&seeker).await;
+        if !seeker.contact.is_lost() {
+            doubt(&seeker).await;
+        }
+        if seeker.contact.is_lost() {
+            regain(&seeker).await;
+        }
         seeker.contact.seeking.store(false, Ordering::SeqCst);
         seeker.node.turns.open.fetch_sub(1, Ordering::SeqCst);
         if seeker.contact.is_lost() {
             seeker.node.turns.push(rank + RANKS_BACK, seeker.id);
         }
     });
+}
+
+/// Asks the leader of a sleeping group whether it is there. Contact is lost if its node says that it is not.
+async fn doubt(replica: &Replica) {
+    let Ok(Some(last)) = replica.log().last() else { return };
+    let Some((vote, Some((leader, node)))) =
+        replica.look(|metrics| (VoteRecord::of(&metrics.vote), leader_of(metrics)))
+    else {
+        return;
+    };
+    if leader != replica.id
+        && let Ok(Response::NotLeading) | Err(NetworkError::Refused(..)) = ask(replica, vote, last, leader, node).await
+    {
+        tracing::debug!(replica = replica.id.0, leader = leader.0, "the leader of a sleeping group is gone");
+        lose(replica);
+    }
 }
 
 /// What the other members say.
@@ -189,7 +223,7 @@ async fn inquire(replica: &Replica, vote: VoteRecord, last: LogPosition) -> Stan
     let answers: Vec<Response> = join_all(others.map(|(voter, node)| ask(replica, vote, last, *voter, *node)))
         .await
         .into_iter()
-        .flatten()
+        .filter_map(Result::ok)
         .collect();
     let is_majority = answers.len() + usize::from(voters.contains_key(&replica.id)) > voters.len() / 2;
     if answers.contains(&Response::Awake) {
@@ -203,11 +237,17 @@ async fn inquire(replica: &Replica, vote: VoteRecord, last: LogPosition) -> Stan
     }
 }
 
-async fn ask(replica: &Replica, vote: VoteRecord, last: LogPosition, to: ReplicaId, node: NodeId) -> Option<Response> {
+async fn ask(
+    replica: &Replica,
+    vote: VoteRecord,
+    last: LogPosition,
+    to: ReplicaId,
+    node: NodeId,
+) -> Result<Response, NetworkError> {
     let request = Request { to: to.0, vote, body: RequestBody::Inquire { last } };
     let deadline = replica.node.settings.message_deadline();
-    let answer = replica.node.call(node, Service::Raft, encode(&request), deadline).await.ok()?;
-    decode(&answer, "an answer").ok()
+    let answer = replica.node.call(node, Service::Raft, encode(&request), deadline).await?;
+    decode(&answer, "an answer").map_err(|error| NetworkError::Refused(node, error.to_string()))
 }
 
 /// Answers another member's question.

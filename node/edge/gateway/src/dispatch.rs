@@ -7,11 +7,12 @@ use crate::{
 use stator_api::{
     ApiError, Operation,
     operation::{
-        BatchGetItem, BatchWriteItem, DeleteItem, GetItem, ManyItems, OneItem, PutItem, Query, Scan, TableReference,
-        Tables as Named, UpdateItem,
+        BatchCommand, BatchGetItem, BatchWriteItem, DeleteItem, GetItem, ManyItems, OneItem, PutItem, Query, Scan,
+        TableReference, Tables as Named, UpdateItem,
     },
 };
 use stator_catalog::TableDescription;
+use stator_changelog::ChangedBy;
 use stator_cluster::{Coordinator, Deadline, Door, Tables};
 use stator_partition::{Refusal, Reply};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(crate) struct Turn<'a> {
     pub tables: &'a dyn Tables,
     pub body: &'a [u8],
     pub deadline: Deadline,
+    /// Who asks.
+    pub by: ChangedBy,
     /// The table, once it is known: for the trace.
     pub table: Option<Arc<TableDescription>>,
     /// The reply's body. Of no use after an error.
@@ -99,7 +102,8 @@ impl Turn<'_> {
         input: &T,
         table: &TableDescription,
     ) -> Result<Result<Reply, Refusal>, ApiError> {
-        let (routed, read) = (input.command(table)?, consistency(input.consistency()));
+        let (mut routed, read) = (input.command(table)?, consistency(input.consistency()));
+        routed.command.set_writer(self.by);
         Ok(self.door.submit(table.id, routed.token, routed.command, read, self.deadline).await)
     }
 
@@ -140,8 +144,14 @@ impl Turn<'_> {
     async fn batch_write(&mut self) -> Result<(), ApiError> {
         let input = BatchWriteItem::parse(self.body)?;
         let tables = self.find_all(input.references()).await?;
-        let outcomes = fan_out::batch(self.door, input.commands(&tables)?, self.deadline).await;
+        let outcomes = fan_out::batch(self.door, self.signed(input.commands(&tables)?), self.deadline).await;
         input.render(&tables, outcomes, &mut self.out)
+    }
+
+    /// The commands of a batch, which say who writes.
+    pub(crate) fn signed(&self, mut commands: Vec<BatchCommand>) -> Vec<BatchCommand> {
+        commands.iter_mut().for_each(|one| one.command.set_writer(self.by));
+        commands
     }
 
     /// The table that the request names, which must exist here.

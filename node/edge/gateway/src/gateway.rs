@@ -14,7 +14,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::FutureExt;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -24,9 +24,11 @@ use stator_api::{
     sigv4::is_lambda_path,
 };
 use stator_catalog::TableDescription;
+use stator_changelog::ChangedBy;
 use stator_cluster::{Coordinator, Deadline, Door, Tables};
 use stator_environment::Environment;
 use stator_invocation::{CODE_PATH, Functions, Logs};
+use stator_lambda::lineage::{self, TRACE_HEADER};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 /// Says whether the node serves, or why not.
@@ -213,6 +215,7 @@ impl Gateway {
             tables: &*self.tables,
             body: &received.bytes,
             deadline: self.deadline(self.settings.request_time_max),
+            by: writer(&head.headers),
             table: None,
             out: Vec::with_capacity(256),
         };
@@ -278,6 +281,12 @@ fn spoken(head: &request::Parts) -> JsonVersion {
         Some(target) if targets_scaling(target.as_bytes()) || targets_logs(target.as_bytes()) => JsonVersion::V1_1,
         _ => JsonVersion::V1_0,
     }
+}
+
+/// Who asks: a client, or a function, whose SDK passes its trace on.
+fn writer(headers: &HeaderMap) -> ChangedBy {
+    let trace = headers.get(TRACE_HEADER).and_then(|trace| trace.to_str().ok());
+    ChangedBy::at(trace.map_or(0, lineage::hops))
 }
 
 /// The operation that the request names.

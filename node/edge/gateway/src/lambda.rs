@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, req
 use hyper::body::Incoming;
 use stator_invocation::{Answer, Asked, Functions};
 use stator_item::Uuid;
-use stator_lambda::{HttpRequest, LambdaError, Routed, Wire, query, request::Header, route};
+use stator_lambda::{HttpRequest, LambdaError, Routed, Wire, lineage::TRACE_HEADER, query, request::Header, route};
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 /// Longest wait for a body that may have 70 MB.
@@ -152,7 +152,7 @@ async fn ask(
     let parameters = query(head.uri.query().unwrap_or_default());
     let request = HttpRequest::new(routed, &parameters, &headers, body);
     let host = headers.text("host").or(head.uri.authority().map(|authority| authority.as_str()));
-    let asked = Asked { request_id: id, host: host.unwrap_or_default(), trace_id: headers.text("x-amzn-trace-id") };
+    let asked = Asked { request_id: id, host: host.unwrap_or_default(), trace_id: headers.text(TRACE_HEADER) };
     functions.answer(routed.operation, &request, asked).await
 }
 

@@ -25,7 +25,8 @@ impl Turn<'_> {
     async fn execute(&mut self, input: &ExecuteStatement, table: &TableDescription) -> Result<(), ApiError> {
         match input.execution(table)? {
             Execution::Write(routed) => {
-                let (token, command) = (routed.token, routed.command);
+                let (token, mut command) = (routed.token, routed.command);
+                command.set_writer(self.by);
                 let outcome = self.door.submit(table.id, token, command, Consistency::Strong, self.deadline).await;
                 input.render_written(table, outcome, &mut self.out)
             }
@@ -47,7 +48,7 @@ impl Turn<'_> {
             }
         }
         let (batch, commands) = input.commands(&tables);
-        let outcomes = fan_out::batch(self.door, commands, self.deadline).await;
+        let outcomes = fan_out::batch(self.door, self.signed(commands), self.deadline).await;
         input.render(&tables, &batch, outcomes, &mut self.out)
     }
 }

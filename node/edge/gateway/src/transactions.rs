@@ -9,24 +9,33 @@ use stator_api::{
     },
 };
 use stator_cluster::Transacted;
-use stator_partition::{Refusal, transaction::PlacedGet};
+use stator_partition::{
+    Refusal,
+    transaction::{PlacedGet, PlacedWrite, RequestToken},
+};
 
 impl Turn<'_> {
     pub(crate) async fn transact_write(&mut self) -> Result<(), ApiError> {
         let input = TransactWriteItems::parse(self.body)?;
         let mut tables = self.find_all(input.references()).await?;
         let (mut writes, request) = input.writes(&tables)?;
-        let mut done = self.coordinator.write(writes.clone(), request, self.deadline).await;
+        let mut done = self.write(&writes, request).await;
         if done == Err(Refusal::NoSuchTable)
             && let Some(successors) = self.find_successors(&tables, input.references()).await?
         {
             tables = successors;
             let request;
             (writes, request) = input.writes(&tables)?;
-            done = self.coordinator.write(writes.clone(), request, self.deadline).await;
+            done = self.write(&writes, request).await;
         }
         let outcome = self.written(done?, input.reads_of_repeat(&writes)).await?;
         input.render(&tables, &outcome, &mut self.out)
+    }
+
+    async fn write(&self, writes: &[PlacedWrite], request: Option<RequestToken>) -> Result<Transacted, Refusal> {
+        let mut writes = writes.to_vec();
+        writes.iter_mut().for_each(|placed| placed.write.set_writer(self.by));
+        self.coordinator.write(writes, request, self.deadline).await
     }
 
     /// What a transaction of writes is answered with. A repeat has read what it would have written.
@@ -57,7 +66,7 @@ impl Turn<'_> {
                 input.render_read(tables, &reads, &got, &mut self.out)
             }
             Transaction::Writes(writes, request) => {
-                let done = self.coordinator.write(writes.clone(), request, self.deadline).await;
+                let done = self.write(&writes, request).await;
                 let done = done.map_err(|refusal| input.refusal(refusal))?;
                 let outcome = self.written(done, input.reads_of_repeat(&writes)).await?;
                 input.render_written(tables, &outcome, &mut self.out);

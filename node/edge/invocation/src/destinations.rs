@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use stator_api::date_time;
 use stator_catalog::{Function, LATEST, TableDescription};
+use stator_changelog::{ChangedBy, HOPS_MAX};
 use stator_cluster::{Consistency, Deadline};
 use stator_functions::Outcome;
 use stator_item::{
@@ -18,7 +19,7 @@ use stator_item::{
     size::{ITEM_BYTES_MAX, item_size},
 };
 use stator_lambda::{
-    LambdaError,
+    LambdaError, lineage,
     operation::{Destination, EVENT_PAYLOAD_BYTES_MAX},
 };
 use stator_partition::{
@@ -34,6 +35,8 @@ pub(crate) enum Fate {
     /// Failed for the last time.
     Failed(Ran),
     TooOld,
+    /// Too many functions in a row have led to it.
+    Looped,
     /// The function has not had it.
     NotTried(LambdaError),
 }
@@ -46,9 +49,21 @@ pub(crate) struct Told<'a> {
     pub fate: &'a Fate,
 }
 
+impl Told<'_> {
+    /// Calls of functions behind the event.
+    fn hops(&self) -> u8 {
+        lineage::hops(&self.queued.event.trace_id)
+    }
+}
+
 impl Functions {
     /// Tells the function's destinations.
     pub(crate) async fn tell(&self, told: Told<'_>, deadline: Deadline) -> Result<(), LambdaError> {
+        if told.hops() > HOPS_MAX && !told.function.may_recur {
+            // A destination was told of the loop before, and is a part of it.
+            self.metrics.events_dropped.inc();
+            return Ok(());
+        }
         let settings = event_settings(told.function, told.queued.qualifier.as_deref());
         let succeeded = matches!(told.fate, Fate::Answered(_));
         let destination = if succeeded { settings.on_success } else { settings.on_failure };
@@ -74,6 +89,7 @@ impl Functions {
         let (ran, condition) = match told.fate {
             Fate::Answered(ran) => (Some(ran), "Success"),
             Fate::Failed(ran) => (Some(ran), "RetriesExhausted"),
+            Fate::Looped => (None, "RecursiveInvocation"),
             Fate::TooOld | Fate::Again | Fate::NotTried(_) => (None, "EventAgeExceeded"),
         };
         let tries = told.queued.failures + u64::from(ran.is_some());
@@ -115,7 +131,11 @@ impl Functions {
                     let event = Event {
                         request_id: self.new_request_id(),
                         payload: record.text(EVENT_PAYLOAD_BYTES_MAX),
-                        trace_id: told.queued.event.trace_id.clone(),
+                        trace_id: lineage::with_hops(
+                            &told.queued.event.trace_id,
+                            &told.function.name,
+                            told.hops().saturating_add(1),
+                        ),
                         client_context: None,
                     };
                     self.accept(&function, reference.qualifier.as_deref(), event, deadline).await
@@ -165,7 +185,8 @@ impl Functions {
         }
         let key = Key { hash: KeyPart::String(id.clone()), range: None };
         let token = key.token();
-        let command = Command::Put(Put { key, item: item_encoding(&whole).into(), options: WriteOptions::default() });
+        let options = WriteOptions { by: ChangedBy::at(told.hops().saturating_add(1)), ..WriteOptions::default() };
+        let command = Command::Put(Put { key, item: item_encoding(&whole).into(), options });
         self.door.submit(table.id, token, command, Consistency::Strong, deadline).await?;
         Ok(())
     }

@@ -116,6 +116,7 @@ impl Functions {
             Ok(ran) if matches!(ran.invoked.outcome, Outcome::Answered { .. }) => Fate::Answered(ran),
             Ok(ran) if queued.failures >= u64::from(settings.retries_max.unwrap_or(RETRIES_MAX)) => Fate::Failed(ran),
             Ok(_) => Fate::Again,
+            Err(LambdaError::RecursiveInvocation(_)) => Fate::Looped,
             Err(error) => Fate::NotTried(error),
         };
         Some((function, fate))
@@ -141,7 +142,7 @@ impl Functions {
                 let later = queued.after_throttle();
                 self.queue.postpone_as(queued, &later, after(wait), deadline).await?;
             }
-            Fate::Answered(_) | Fate::Failed(_) | Fate::TooOld => {
+            Fate::Answered(_) | Fate::Failed(_) | Fate::TooOld | Fate::Looped => {
                 // First told, then forgotten.
                 self.tell(Told { queued, function, fate: &fate }, deadline).await?;
                 self.queue.finish(queued, deadline).await?;

@@ -5,9 +5,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use stator_api::arn::Owner;
 use stator_catalog::{Alias, Function, FunctionVersion, LATEST, Qualified};
+use stator_changelog::HOPS_MAX;
 use stator_functions::{CodeError, Deployment, FailureKind, Invocation, Invoked, Outcome, RunError};
 use stator_lambda::{
-    FunctionReference, LambdaError, ThrottleReason,
+    FunctionReference, LambdaError, ThrottleReason, lineage,
     operation::{InvocationType, Invoke},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -18,6 +19,9 @@ const BEYOND_TIMEOUT: Duration = Duration::from_secs(30);
 const NETWORK_TAG: (&str, &str) = ("stator:network", "open");
 /// The function gets this where the request has no payload.
 const NO_PAYLOAD: &[u8] = b"{}";
+
+const LOOPED: &str = "Lambda detected your function being invoked in a recursive loop with other AWS resources and stopped your \
+    function's invocation.";
 
 /// An event and what comes with it.
 #[derive(Clone, Debug)]
@@ -83,6 +87,7 @@ impl Functions {
         let shown_version = deployment.version.clone();
         let deadline = self.environment.clock.elapsed() + deployment.timeout + BEYOND_TIMEOUT;
         let Event { request_id, payload, trace_id, client_context } = event;
+        let trace_id = self.trace_of_call(function, &trace_id)?;
         let invocation = Invocation { request_id, payload, deadline, trace_id, client_context };
         let outcome = self.runner.run(deployment, invocation).await;
         drop(execution);
@@ -90,6 +95,20 @@ impl Functions {
             Ok(invoked) => Ok(Ran { invoked, version: shown_version }),
             Err(error) => Err(not_run(error)),
         }
+    }
+
+    /// The trace that the function gets, with one call more behind it.
+    ///
+    /// # Errors
+    /// The calls behind it are as many as a loop has.
+    fn trace_of_call(&self, function: &Function, trace: &str) -> Result<String, LambdaError> {
+        let hops = lineage::hops(trace).saturating_add(1);
+        if hops > HOPS_MAX && !function.may_recur {
+            self.metrics.looped(&function.name);
+            tracing::warn!(function = %function.name, hops, "a loop of functions was stopped");
+            return Err(LambdaError::RecursiveInvocation(LOOPED.to_owned()));
+        }
+        Ok(lineage::with_hops(trace, &function.name, hops))
     }
 
     /// The version that a qualifier stands for this time.

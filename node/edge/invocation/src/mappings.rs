@@ -8,7 +8,7 @@ use stator_cluster::{ChangeError, Deadline, Invoke, InvokeError, Invoked};
 use stator_environment::BoxFuture;
 use stator_functions::Outcome as Ended;
 use stator_lambda::{
-    FunctionReference, HttpRequest, LambdaError, Operation, Reply,
+    FunctionReference, HttpRequest, LambdaError, Operation, Reply, lineage,
     operation::{
         CreateEventSourceMapping, ListEventSourceMappings, MappingReference, UpdateEventSourceMapping, mapping_reply,
     },
@@ -71,10 +71,11 @@ impl Functions {
     }
 
     /// Calls a function for a trigger.
-    async fn call(&self, arn: &str, payload: Bytes) -> Result<Invoked, InvokeError> {
+    async fn call(&self, arn: &str, payload: Bytes, hops: u8) -> Result<Invoked, InvokeError> {
         let reference = FunctionReference::parse(arn).ok_or(InvokeError::NoSuchFunction)?;
         let function = self.known(&reference, self.deadline(FIND_WAIT_MAX)).await.map_err(not_called)?;
-        let (request_id, trace_id) = (self.new_request_id(), self.new_trace());
+        let behind = hops.saturating_sub(1);
+        let (request_id, trace_id) = (self.new_request_id(), lineage::with_hops(&self.new_trace(), arn, behind));
         let event = Event { request_id, payload, trace_id, client_context: None };
         let ran = self.run(function, reference.qualifier, event).await.map_err(not_called)?;
         Ok(match ran.invoked.outcome {
@@ -87,6 +88,7 @@ impl Functions {
 fn not_called(error: LambdaError) -> InvokeError {
     match error {
         LambdaError::TooManyRequests(_) => InvokeError::Throttled,
+        LambdaError::RecursiveInvocation(_) => InvokeError::Looped,
         LambdaError::Refused(FunctionRefusal::NoSuchFunction { .. }) => InvokeError::NoSuchFunction,
         other => InvokeError::Unavailable(other.to_string()),
     }
@@ -97,11 +99,12 @@ impl Invoke for Functions {
         &'a self,
         function: &'a str,
         payload: Bytes,
+        hops: u8,
         deadline: Deadline,
     ) -> BoxFuture<'a, Result<Invoked, InvokeError>> {
         Box::pin(async move {
             let left = deadline.0.saturating_sub(self.environment.clock.elapsed());
-            match self.environment.timeout(left, self.call(function, payload)).await {
+            match self.environment.timeout(left, self.call(function, payload, hops)).await {
                 Some(outcome) => outcome,
                 None => Err(InvokeError::DeadlinePassed),
             }

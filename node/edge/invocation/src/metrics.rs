@@ -14,6 +14,7 @@ struct FunctionLabel {
 pub(crate) struct Metrics {
     /// By the names of functions: as many as there are.
     throttles: Family<FunctionLabel, Counter>,
+    loops: Family<FunctionLabel, Counter>,
     pub events_in_flight: Gauge,
     pub events_accepted: Counter,
     pub events_dropped: Counter,
@@ -21,11 +22,16 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub fn new(registry: &mut Registry) -> Metrics {
-        let throttles = Family::default();
+        let (throttles, loops) = (Family::default(), Family::default());
+        registry.register(
+            "stator_invocation_loops_stopped",
+            "Invocations refused as so many functions in a row had led to them",
+            Family::clone(&loops),
+        );
         registry.register(
             "stator_invocation_throttles",
             "Invocations refused for what is reserved for the function, or left for all others",
-            throttles.clone(),
+            Family::clone(&throttles),
         );
         let events_in_flight = Gauge::default();
         registry.register(
@@ -41,7 +47,11 @@ impl Metrics {
             "Accepted events that were given up without a destination to tell",
             events_dropped.clone(),
         );
-        Metrics { throttles, events_in_flight, events_accepted, events_dropped }
+        Metrics { throttles, loops, events_in_flight, events_accepted, events_dropped }
+    }
+
+    pub fn looped(&self, function: &str) {
+        self.loops.get_or_create(&FunctionLabel { function: function.to_owned() }).inc();
     }
 
     pub fn throttled(&self, function: &str) {
@@ -50,6 +60,8 @@ impl Metrics {
 
     /// The function is gone.
     pub fn forget(&self, function: &str) {
-        self.throttles.remove(&FunctionLabel { function: function.to_owned() });
+        let label = FunctionLabel { function: function.to_owned() };
+        self.throttles.remove(&label);
+        self.loops.remove(&label);
     }
 }

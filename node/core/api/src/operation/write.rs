@@ -58,6 +58,7 @@ impl WriteMembers {
             returns: self.returns,
             old_item_on_failure: self.old_item_on_failure,
             collection_size: self.collection_size && !table.local_indexes.is_empty(),
+            ..WriteOptions::default()
         }
     }
 

@@ -15,7 +15,7 @@ use stator_item::{IndexNumber, Timestamp};
 
 /// If this fails, entries in the logs of running clusters have become unreadable: write a new version beside the old one.
 #[test]
-fn entries_are_written_as_version_4() {
+fn entries_are_written_as_version_5() {
     let timestamp = Timestamp { wall_ms: 300, counter: 2, node: 1 };
     let written = Written { attributes: Some(Bytes::from_static(b"at")), old_bytes: 1, ..Written::default() };
     let change = ChangeRecord {
@@ -38,11 +38,11 @@ fn entries_are_written_as_version_4() {
         items: vec![ItemEffects::default()],
     };
     let entry = Entry { term: 3, number: EntryNumber(6), after: EntryNumber(5), timestamp, effects: vec![effects] };
-    let version_4 = [
-        r"\x04\x03\x06\x05\xac\x02\x02\x01\x01\x01\x03key\x00\x01\x01\x01\n\x01\x00\x01\x00\xac\x02\x02\x01\x00\x00\x01",
+    let version_5 = [
+        r"\x05\x03\x06\x05\xac\x02\x02\x01\x01\x01\x03key\x00\x01\x01\x01\n\x01\x00\x01\x00\xac\x02\x02\x01\x00\x00\x01",
         r"\x03old\x00\x01\t\xac\x02\x02\x01\x00\x00\x01\x02at\x01\x00\x00\x00\x00\x01\x04\x07\x01\x05\x08\x01\x00\x00\x00",
     ];
-    assert_eq!(encode_entry(&entry).escape_ascii().to_string(), version_4.concat());
+    assert_eq!(encode_entry(&entry).escape_ascii().to_string(), version_5.concat());
 }
 
 #[test]

@@ -57,10 +57,9 @@ pub(super) fn expire(turn: &Turn<'_>, reading: &mut Reading<'_>, expire: &Expire
     let mut effects = Effects::default();
     let mut bytes = 0;
     for Expired { key, row_key, image, .. } in expired.into_values() {
-        let options = &WriteOptions::default();
+        let options = &WriteOptions { by: ChangedBy::TimeToLive, ..WriteOptions::default() };
         let row_key = row_key.to_vec();
-        let target =
-            Target { table, key: &key, row_key, version, options, is_promised: false, by: ChangedBy::TimeToLive };
+        let target = Target { table, key: &key, row_key, version, options, is_promised: false };
         match (Images { old: Some(image), new: None }).settle(target, reading) {
             Ok(Settled { effects: of_item, .. }) => {
                 reading.wrote(&of_item.rows);

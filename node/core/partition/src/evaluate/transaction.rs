@@ -21,7 +21,6 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use stator_changelog::ChangedBy;
 use stator_item::Timestamp;
 use stator_mutants::Mutant;
 use std::{collections::BTreeMap, sync::Arc};
@@ -133,6 +132,7 @@ fn intend(turn: &Turn<'_>, reading: &mut Reading<'_>, prepare: &Prepare) -> Resu
             key: judged.change.key().clone(),
             change,
             request: prepare.request.clone(),
+            by: judged.change.options().by,
         };
         let row_key = Bytes::copy_from_slice(&judged.row_key);
         effects.transaction.push(TransactionChange::Intend { row_key, intent: Box::new(intent) });
@@ -321,9 +321,8 @@ fn keep_promise(
     let table = reading
         .description()
         .ok_or_else(|| ReadError::damaged("partition state", "it has intents and no table's description"))?;
-    let (row_key, options) = (row_key.to_vec(), &WriteOptions::default());
-    let target =
-        Target { table, key: &intent.key, row_key, version, options, is_promised: true, by: ChangedBy::Client };
+    let (row_key, options) = (row_key.to_vec(), &WriteOptions { by: intent.by, ..WriteOptions::default() });
+    let target = Target { table, key: &intent.key, row_key, version, options, is_promised: true };
     match (Images { old, new }).settle(target, reading) {
         Ok(settled) => Ok(Some(settled.effects.into())),
         Err(Stop::Failed(error)) => Err(error),

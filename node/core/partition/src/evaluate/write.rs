@@ -58,7 +58,6 @@ pub(super) struct Target<'a> {
     pub options: &'a WriteOptions,
     /// Whether item collection and change log may outgrow their limits: what was promised is kept.
     pub is_promised: bool,
-    pub by: ChangedBy,
 }
 
 /// What a write comes to.
@@ -145,15 +144,7 @@ impl Judged<'_, '_> {
             let collection_bytes = collection::size_asked(table, key, options, reading)?;
             return Ok((None, images.written(change, Vec::new(), collection_bytes)?));
         }
-        let target = Target {
-            table,
-            key,
-            row_key: row_key.clone(),
-            version,
-            options,
-            is_promised: false,
-            by: ChangedBy::Client,
-        };
+        let target = Target { table, key, row_key: row_key.clone(), version, options, is_promised: false };
         let Settled { effects, changed, collection_bytes } = images.settle(target, reading)?;
         let mut written = images.written(change, changed, collection_bytes)?;
         written.global_bytes = global_writes(table, images.old.as_ref(), images.new.as_ref())?;
@@ -200,7 +191,7 @@ fn index_writes(change: &IndexChange, header: &RowHeader) -> Vec<RowWrite> {
 impl Images {
     /// Makes the new item of the old one: row, index entries, counters, collection size, change record.
     pub fn settle(&self, target: Target<'_>, reading: &mut Reading<'_>) -> Result<Settled, Stop> {
-        let Target { table, key, row_key, version, options, is_promised, by } = target;
+        let Target { table, key, row_key, version, options, is_promised } = target;
         let changed = indexes::changes(table, key, self.old.as_ref(), self.new.as_ref())?;
         let mut effects = Effects::default();
         let header = RowHeader { written: version, origin: 0 };
@@ -217,7 +208,7 @@ impl Images {
         effects.counts = self.counts(&changed);
         let bytes_max = if is_promised { u64::MAX } else { COLLECTION_BYTES_MAX };
         let collection_bytes = collection::change(table, key, (options, bytes_max), reading, &mut effects)?;
-        effects.change = self.change_record(table, version, by);
+        effects.change = self.change_record(table, version, options.by);
         // Reads what is applied: what is in flight is bounded, and so is what it adds; and so is what was promised.
         if !is_promised && effects.change.is_some() {
             if reading.state().is_change_log_full() {

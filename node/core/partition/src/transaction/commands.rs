@@ -8,6 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use stator_changelog::ChangedBy;
 use stator_item::{Key, Timestamp};
 
 /// `ConditionCheck`: changes nothing, but the item must satisfy the condition at the moment of the transaction.
@@ -33,6 +34,16 @@ impl TransactionWrite {
             TransactionWrite::Update(update) => &update.key,
             TransactionWrite::Delete(delete) => &delete.key,
             TransactionWrite::Check(check) => &check.key,
+        }
+    }
+
+    /// Says who writes.
+    pub fn set_writer(&mut self, by: ChangedBy) {
+        match self {
+            TransactionWrite::Put(put) => put.options.by = by,
+            TransactionWrite::Update(update) => update.options.by = by,
+            TransactionWrite::Delete(delete) => delete.options.by = by,
+            TransactionWrite::Check(_) => {}
         }
     }
 }

@@ -122,13 +122,15 @@ impl Batches {
         if matches!(answer, Answer::Failed | Answer::Throttled) {
             end.attempts = end.attempts.saturating_add(1);
         }
-        let is_given_up = retries_max.is_some_and(|most| end.attempts > most)
+        let is_given_up = answer == Answer::Looped
+            || retries_max.is_some_and(|most| end.attempts > most)
             || now.wall_ms.saturating_sub(end_ms) > STREAM_RETENTION_MS;
         if !matches!(answer, Answer::Answered(_)) && !is_given_up {
             return self.wait(lane, now);
         }
         let early = end.early.take();
         self.window = None;
+        self.window_hops = 0;
         self.lanes[lane].work = None;
         if let Some(EarlyEnd { done, then, .. }) = early {
             self.finish(lane, done);

@@ -6,11 +6,12 @@ use stator_environment::BoxFuture;
 
 /// Calls functions. Two real users: the service that runs them, and the simulation's closures.
 pub trait Invoke: Send + Sync + 'static {
-    /// Calls a function, an ARN that may name a version or alias, and waits for its answer.
+    /// Calls a function, an ARN that may name a version or alias, and waits for its answer. `hops`: calls in a row, this one included.
     fn invoke<'a>(
         &'a self,
         function: &'a str,
         payload: Bytes,
+        hops: u8,
         deadline: Deadline,
     ) -> BoxFuture<'a, Result<Invoked, InvokeError>>;
 }
@@ -30,6 +31,8 @@ pub enum Invoked {
 pub enum InvokeError {
     #[error("the function may not be called as often")]
     Throttled,
+    #[error("the function is called in a loop")]
+    Looped,
     #[error("there is no such function")]
     NoSuchFunction,
     #[error("the function cannot be called now: {0}")]

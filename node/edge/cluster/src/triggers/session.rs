@@ -206,9 +206,9 @@ impl Session<'_> {
     fn act(&mut self, action: Action) {
         let (triggers, mapping) = (self.runner.triggers.clone(), self.mapping.clone());
         match action {
-            Action::Call { lane, event, .. } => {
+            Action::Call { lane, event, hops, .. } => {
                 self.waiting.push(Box::pin(async move {
-                    let answer = call(&triggers, &mapping.settings.function, event).await;
+                    let answer = call(&triggers, &mapping.settings.function, event, hops).await;
                     News::Called { lane, answer }
                 }));
             }
@@ -369,11 +369,12 @@ fn source(runner: &Runner, mapping: &Mapping) -> Result<Source, SessionError> {
     Ok(Source::new(owner, (mapping.table, &mapping.table_name), mapping.stream, stream.1.view))
 }
 
-async fn call(triggers: &Triggers, function: &str, event: bytes::Bytes) -> Answer {
-    match invoke(triggers, function, event).await {
+async fn call(triggers: &Triggers, function: &str, event: bytes::Bytes, hops: u8) -> Answer {
+    match invoke(triggers, function, event, hops).await {
         Ok(Invoked::Answered(answer)) => Answer::Answered(answer),
         Ok(Invoked::Failed { .. }) => Answer::Failed,
         Err(InvokeError::Throttled) => Answer::Throttled,
+        Err(InvokeError::Looped) => Answer::Looped,
         Err(InvokeError::NoSuchFunction | InvokeError::Unavailable(_) | InvokeError::DeadlinePassed) => {
             Answer::NotCalled
         }
@@ -381,19 +382,19 @@ async fn call(triggers: &Triggers, function: &str, event: bytes::Bytes) -> Answe
 }
 
 /// Calls a function when it is its turn. Bounded, whatever the service does.
-async fn invoke(triggers: &Triggers, function: &str, event: bytes::Bytes) -> Result<Invoked, InvokeError> {
+async fn invoke(triggers: &Triggers, function: &str, event: bytes::Bytes, hops: u8) -> Result<Invoked, InvokeError> {
     let closed = |_| InvokeError::Unavailable("the node stops".to_owned());
     let _permit = triggers.calls.acquire().await.map_err(closed)?;
     let environment = &triggers.router.host.parts.environment;
     let service: &dyn Invoke = &*triggers.invoke;
-    let called = service.invoke(function, event, Deadline(environment.clock.elapsed() + CALL_MAX));
+    let called = service.invoke(function, event, hops, Deadline(environment.clock.elapsed() + CALL_MAX));
     environment.timeout(CALL_MAX, called).await.unwrap_or(Err(InvokeError::DeadlinePassed))
 }
 
 /// Tells a mapping's destination of what was given up. Whether it took all of it.
 async fn tell(triggers: &Triggers, mapping: &Mapping, source: &Source, discard: &Discard) -> bool {
     let telling = telling::Telling { triggers, mapping, source };
-    match telling.tell(discard, |function, event| invoke(triggers, function, event)).await {
+    match telling.tell(discard, |function, event, hops| invoke(triggers, function, event, hops)).await {
         Ok(()) => true,
         Err(error) => {
             tracing::debug!(mapping = %mapping.id, %error, "the destination of a trigger took nothing");

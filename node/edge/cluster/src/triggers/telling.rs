@@ -5,6 +5,7 @@ use crate::door::{Consistency, Deadline, Door};
 use bytes::Bytes;
 use futures::future::join_all;
 use stator_catalog::{Destination, Mapping, TableDescription};
+use stator_changelog::{ChangedBy, HOPS_MAX};
 use stator_item::{Item, Key, KeyPart, Uuid, Value, row};
 use stator_partition::{
     Command, Refusal,
@@ -40,7 +41,7 @@ impl<'a> Telling<'a> {
     pub async fn tell<F: Future<Output = Result<Invoked, InvokeError>>>(
         &self,
         discard: &Discard,
-        invoke: impl FnOnce(&'a str, Bytes) -> F,
+        invoke: impl FnOnce(&'a str, Bytes, u8) -> F,
     ) -> Result<(), TellError> {
         let environment = &self.triggers.router.host.parts.environment;
         let request_id = Uuid::random(environment.random.next_u128()).to_string();
@@ -53,15 +54,21 @@ impl<'a> Telling<'a> {
         };
         match &self.mapping.settings.on_failure {
             None => Ok(()),
-            Some(Destination::Function(function)) => match invoke(function, discard.event(telling)).await? {
-                Invoked::Answered(_) => Ok(()),
-                Invoked::Failed { .. } => Err(TellError::Failed),
-            },
+            // What it was told already may come back as a change, and so on.
+            Some(_) if discard.hops() > HOPS_MAX => Ok(()),
+            Some(Destination::Function(function)) => {
+                match invoke(function, discard.event(telling), discard.hops().saturating_add(1)).await {
+                    // It may be a part of the loop.
+                    Ok(Invoked::Answered(_)) | Err(InvokeError::Looped) => Ok(()),
+                    Ok(Invoked::Failed { .. }) => Err(TellError::Failed),
+                    Err(error) => Err(error.into()),
+                }
+            }
             Some(Destination::Table(table)) => {
                 let table = self.table(table).await?;
                 let items = discard.items(&table.key.hash.name, telling);
                 for some in items.chunks(PUTS_AT_ONCE) {
-                    let puts = join_all(some.iter().map(|item| self.put(&table, item))).await;
+                    let puts = join_all(some.iter().map(|item| self.put(&table, item, discard))).await;
                     puts.into_iter().collect::<Result<(), _>>()?;
                 }
                 Ok(())
@@ -78,12 +85,13 @@ impl<'a> Telling<'a> {
         if table.has_string_key_alone() { Ok(table) } else { Err(TellError::NoTable) }
     }
 
-    async fn put(&self, table: &TableDescription, item: &Item) -> Result<(), TellError> {
+    async fn put(&self, table: &TableDescription, item: &Item, discard: &Discard) -> Result<(), TellError> {
         let Some(Value::String(hash)) = item.get(&table.key.hash.name) else { return Err(TellError::NoTable) };
         let key = Key { hash: KeyPart::String(hash.clone()), range: None };
         let token = key.token();
         let item = row::item_encoding(item).into();
-        let put = Command::Put(Put { key, item, options: WriteOptions::default() });
+        let by = ChangedBy::at(discard.hops().saturating_add(1));
+        let put = Command::Put(Put { key, item, options: WriteOptions { by, ..WriteOptions::default() } });
         self.triggers.router.submit(table.id, token, put, Consistency::Strong, self.deadline()).await?;
         Ok(())
     }

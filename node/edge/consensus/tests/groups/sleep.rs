@@ -75,6 +75,40 @@ fn a_dead_leader_of_a_sleeping_group_is_replaced() {
     });
 }
 
+/// Its node answers, so nobody counts it as dead, and has no such replica any more.
+#[test]
+fn a_leader_that_vanished_from_a_living_node_is_replaced_when_its_sleeping_group_is_wanted() {
+    simulate(11, async {
+        let (mut world, leader) = World::cluster(11, drowsy(), 3).await;
+        world.group(leader).propose(payload(1)).await.expect("committed");
+        let followers = followers_dormant(&world, leader).await;
+        world.crash(leader);
+        world.boot(leader);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(followers.iter().all(|number| !world.leadership(*number).leads), "nobody has noticed");
+        world.group(followers[0]).seek();
+        let next = world.leader(followers).await;
+        world.group(next).propose(payload(2)).await.expect("committed");
+    });
+}
+
+#[test]
+fn a_sleeping_leader_sleeps_on_when_a_follower_is_wanted() {
+    simulate(12, async {
+        let (world, leader) = World::cluster(12, drowsy(), 3).await;
+        world.group(leader).propose(payload(1)).await.expect("committed");
+        let followers = followers_dormant(&world, leader).await;
+        let before = world.messages();
+        for _ in 0..1_000 {
+            followers.iter().for_each(|number| world.group(*number).seek());
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(world.messages() - before, 2 * 2, "each asks once, and is answered");
+        assert_eq!(followers_dormant(&world, leader).await, followers);
+        assert!(followers.iter().all(|number| world.group(*number).in_contact()));
+    });
+}
+
 #[test]
 fn a_sleeping_sole_voter_keeps_its_lease_and_takes_proposals() {
     simulate(4, async {

@@ -160,3 +160,13 @@ fn system_tables_have_no_names_that_clients_know() {
     let again = Catalog::decode(&catalog.encode()).expect("what was encoded");
     assert_eq!(again, catalog, "names are made anew");
 }
+
+#[test]
+fn what_functions_print_expires_from_the_first_item_on() {
+    let mut catalog = cluster(1);
+    done(&mut catalog, Change::CreateSystemTable { table: SystemTable::FunctionLogs, avoid: Vec::new() });
+    done(&mut catalog, Change::CreateSystemTable { table: SystemTable::FunctionEvents, avoid: Vec::new() });
+    let attribute = |table| catalog.system_table(table).expect("it is there").expiry_attribute();
+    assert_eq!(attribute(SystemTable::FunctionLogs), Some("expires"));
+    assert_eq!(attribute(SystemTable::FunctionEvents), None);
+}

@@ -4,7 +4,7 @@ use super::super::*;
 use serde_json::{Value, json};
 use stator_api::arn::Owner;
 use stator_catalog::{MappingId, StreamLabel, StreamView};
-use stator_changelog::ChangeKind;
+use stator_changelog::{ChangeKind, HOPS_MAX};
 use stator_item::{Item, TableId, row};
 use stator_partition::StreamRecord;
 
@@ -18,7 +18,7 @@ pub(super) fn source() -> Source {
 /// A record that holds no more than the machine looks at.
 pub(super) fn record(sequence: u64, item: u64, name: &str, created_ms: u64) -> TakenRecord {
     let json = format!(r#"{{"eventName":"{name}","sequence":{sequence}}}"#).into();
-    TakenRecord { sequence: SequenceNumber(sequence), created_ms, key_hash: item, json }
+    TakenRecord { sequence: SequenceNumber(sequence), created_ms, key_hash: item, hops: 0, json }
 }
 
 struct Bench {
@@ -224,6 +224,29 @@ fn a_destination_that_takes_nothing_does_not_block_for_ever() {
         tries += 1;
     }
     assert_eq!((tries, bench.done()), (TELLING_TRIES_MAX, 1));
+}
+
+/// A client's records that came together with them are brought.
+#[test]
+fn records_of_a_loop_are_given_up_and_told() {
+    let mut bench = Bench::new(plain());
+    let of = |sequence: u64, hops| TakenRecord { hops, ..record(sequence, sequence, "INSERT", 100_000) };
+    bench.batches.take(vec![of(1, 0), of(2, 15), of(3, 16), of(4, 16), of(5, 3)], false, &bench.now);
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        let Some(Action::Call { event, hops, .. }) = bench.batches.poll(&bench.now).pop() else { panic!("no call") };
+        calls.push((sequences(&event), hops));
+        if hops <= HOPS_MAX {
+            bench.succeed();
+            continue;
+        }
+        bench.answer(Answer::Looped);
+        let discard = bench.told();
+        assert_eq!((discard.condition.name(), discard.hops(), discard.attempts), ("RecursiveInvocation", 16, 0));
+        assert!(!bench.batches.told(0, true, &bench.now));
+    }
+    assert_eq!(calls, [(vec![1, 2], 16), (vec![3, 4], 17), (vec![5], 4)]);
+    assert_eq!(bench.done(), 5);
 }
 
 #[test]
