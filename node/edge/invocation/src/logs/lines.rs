@@ -199,7 +199,8 @@ mod tests {
         let long = "x".repeat(1_000);
         push(&mut queue, "a", &["1", "2", "3", "4", "5", &long, "6"], 0);
         let mut taken = Vec::new();
-        while let Some(batch) = take(&mut queue, 1_000) {
+        for now_ms in (1_000..).step_by(1_000) {
+            let Some(batch) = take(&mut queue, now_ms) else { break };
             taken.push(batch.lines.len());
             queue.left(&batch);
         }
