@@ -115,6 +115,30 @@ pub fn filter(input: &[u8]) {
     assert!(!alone.matches(&record) || beside.matches(&record), "one of several patterns is not enough");
 }
 
+/// An operation of the Logs API on the first line, then the body.
+pub fn logs(input: &[u8]) {
+    let (operation, body) = split_line(input);
+    let target = format!("Logs_20140328.{}", String::from_utf8_lossy(operation));
+    // Whatever is refused has words for it.
+    if let Err(error) = stator_logs::fuzz::parse_any(&target, body) {
+        let wire = stator_logs::Wire::from(error);
+        assert!(wire.status >= 400 && Json::parse(&wire.body()).is_some(), "{wire:?}");
+    }
+}
+
+/// A pattern of logs on the first line, then a message. A pattern of fields means the same within parentheses.
+pub fn pattern(input: &[u8]) {
+    let (text, message) = split_line(input);
+    let (Ok(text), Ok(message)) = (std::str::from_utf8(text), std::str::from_utf8(message)) else { return };
+    let Ok(pattern) = stator_logs::FilterPattern::parse(text) else { return };
+    let matches = pattern.matches(message);
+    let Some(inner) = text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}')) else { return };
+    // It may be as deep as patterns go already.
+    if let Ok(twice) = stator_logs::FilterPattern::parse(&format!("{{ ({inner}) && ({inner}) }}")) {
+        assert_eq!(twice.matches(message), matches, "a pattern and itself is another one");
+    }
+}
+
 /// A key that no input was signed with: nobody may be let in.
 struct Nobody;
 

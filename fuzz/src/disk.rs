@@ -134,3 +134,10 @@ fn check_again<T: std::fmt::Debug, E>(value: &T, again: Result<T, E>) {
     // As text, since a NaN would differ from itself.
     assert_eq!(format!("{value:?}"), format!("{again:?}"), "a value changes when it is written");
 }
+
+/// Events of a log. What is read is written again as it was.
+pub fn batch(input: &[u8]) {
+    let Ok(events) = stator_logs::decode_batch(input) else { return };
+    let again = stator_logs::encode_batch(events.iter().map(|(at_ms, message)| (*at_ms, message.as_str())));
+    assert!(again == input, "events change on their way");
+}

@@ -14,7 +14,7 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 17] = [
     Target { name: "request", run: client::request },
     Target { name: "expression", run: client::expression },
     Target { name: "statement", run: client::statement },
@@ -23,6 +23,9 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "signature", run: client::signature },
     Target { name: "item", run: client::item },
     Target { name: "filter", run: client::filter },
+    Target { name: "logs", run: client::logs },
+    Target { name: "pattern", run: client::pattern },
+    Target { name: "batch", run: disk::batch },
     Target { name: "row", run: disk::row },
     Target { name: "key", run: disk::key },
     Target { name: "entry", run: disk::entry },

@@ -181,6 +181,20 @@ def test_a_loop_is_stopped_unless_it_is_allowed(client, functions, source, funct
         drop_table(client, sink)
 
 
+def test_status_tells_the_lag(cluster, client, source, mapping, notes):
+    if not cluster.nodes[0].data:
+        pytest.skip("an ephemeral node has no socket to ask")
+
+    def lag():
+        return {one["name"]: one for one in cluster.nodes[0].status()["tables"]}[source["TableName"]]["trigger_lag_ms"]
+
+    assert lag() is None
+    mapping()
+    wait_until(lambda: lag() == 0, 60)
+    client.put_item(TableName=source["TableName"], Item={"pk": {"S": "a"}, "fails": {"BOOL": True}})
+    wait_until(lambda: lag() > 1_000, 60)
+
+
 def test_a_mapping_is_shown_with_its_defaults_changed_and_deleted(functions, source, function, mapping):
     made = mapping()
     assert re.fullmatch(r"[0-9a-f-]{36}", made["UUID"]) and made["State"] == "Creating"

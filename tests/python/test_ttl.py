@@ -95,6 +95,19 @@ def test_it_is_described_on_its_way(client, table):
     assert client.describe_table(TableName=table)["Table"]["TableStatus"] == "ACTIVE"
 
 
+def test_status_tells_the_lag(free, nodes):
+    if not nodes.nodes[0].data:
+        pytest.skip("an ephemeral node has no socket to ask")
+    name = expiring(free)
+    plain = create(free)
+
+    def lag(table):
+        return {one["name"]: one for one in nodes.nodes[0].status()["tables"]}[table]["expiry_lag_ms"]
+
+    wait_until(lambda: lag(name) == 0, what="nothing to wait")
+    assert lag(plain) is None
+
+
 def test_changes_are_refused_in_the_words_of_aws(client, table):
     def refusal(enabled, attribute="expires", name=table):
         specification = {"Enabled": enabled, "AttributeName": attribute}

@@ -1,6 +1,7 @@
 //! Administration over the Unix socket in the data directory: whoever may open it administers the cluster.
 
 mod insights;
+mod logs;
 mod socket;
 mod status;
 
@@ -10,12 +11,13 @@ use crate::{access_key, access_key::KeyPair, admission, credentials::authority};
 use stator_catalog::{AccessKey, CatalogRefusal, Change, Secret};
 use stator_cluster::{ChangeError, Node};
 use stator_environment::Environment;
+use stator_invocation::Logs;
 use stator_item::NodeId;
 use stator_proto::admin::{
     CreateKeyReply, CreateKeyRequest, DeleteKeyReply, DeleteKeyRequest, Digest, DigestsReply, DigestsRequest,
-    DisableKeyReply, DisableKeyRequest, DiscoverReply, DiscoverRequest, InsightsReply, InsightsRequest,
-    JoinSecretReply, JoinSecretRequest, Key, ListKeysReply, ListKeysRequest, ListNodesReply, ListNodesRequest,
-    RemoveNodeReply, RemoveNodeRequest, StatusReply, StatusRequest, admin_server, key,
+    DisableKeyReply, DisableKeyRequest, DiscoverReply, DiscoverRequest, FindLogsReply, FindLogsRequest, InsightsReply,
+    InsightsRequest, JoinSecretReply, JoinSecretRequest, Key, ListKeysReply, ListKeysRequest, ListNodesReply,
+    ListNodesRequest, RemoveNodeReply, RemoveNodeRequest, StatusReply, StatusRequest, admin_server, key,
 };
 use stator_storage::RocksRows;
 use stator_transport::JoinSecret;
@@ -32,6 +34,7 @@ const KEY_DESCRIPTION_MAX: usize = 256;
 /// The service.
 pub struct Administration {
     pub node: Arc<Node>,
+    pub logs: Arc<Logs>,
     pub environment: Environment,
     pub data: PathBuf,
     pub rows: Arc<RocksRows>,
@@ -55,6 +58,10 @@ impl admin_server::Admin for Administration {
 
     async fn insights(&self, request: Request<InsightsRequest>) -> Result<Response<InsightsReply>, Status> {
         self.insights_of(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn find_logs(&self, request: Request<FindLogsRequest>) -> Result<Response<FindLogsReply>, Status> {
+        self.logs_of(request.into_inner()).await.map(Response::new)
     }
 
     async fn list_keys(&self, _request: Request<ListKeysRequest>) -> Result<Response<ListKeysReply>, Status> {

@@ -167,16 +167,6 @@ async fn start(blueprint: Blueprint) -> Result<Running, ServerError> {
     let following = standing.follow(node.clone(), network.clone(), ground.failure.clone());
     let background =
         vec![tokio::spawn(following), tokio::spawn(flush_often(ground.rows.clone(), ground.failure.clone()))];
-    let administration = Administration {
-        node: node.clone(),
-        environment: ground.environment.clone(),
-        data: blueprint.data.clone(),
-        rows: ground.rows.clone(),
-        memory_bytes: blueprint.memory.0,
-        is_tls: tls.is_some(),
-        started: ground.environment.clock.elapsed(),
-    };
-    let socket = Socket::serve(&blueprint.data, administration)?;
     let is_tls = tls.is_some();
     let gateway = stator_gateway::Settings { authentication: blueprint.authentication, ..Default::default() };
     let plain = Sockets::plain(is_tls).await?;
@@ -185,11 +175,23 @@ async fn start(blueprint: Blueprint) -> Result<Running, ServerError> {
     let function_settings = stator_invocation::Settings { is_tls, ..blueprint.functions };
     let ground_parts = (&ground.environment, &mut ground.registry);
     let functions = functions::open(function_settings, &blueprint.data, plain_address, &node, ground_parts)?;
+    let administration = Administration {
+        node: node.clone(),
+        logs: functions.logs.clone(),
+        environment: ground.environment.clone(),
+        data: blueprint.data.clone(),
+        rows: ground.rows.clone(),
+        memory_bytes: blueprint.memory.0,
+        is_tls,
+        started: ground.environment.clock.elapsed(),
+    };
+    let socket = Socket::serve(&blueprint.data, administration)?;
     let edge = serve(
         gateway,
         (sockets.clients, tls),
         plain,
-        (&node, &functions.functions),
+        &node,
+        (&functions.functions, &functions.logs),
         (ground.environment, ground.registry),
     );
     Ok(Running {

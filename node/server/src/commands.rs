@@ -6,6 +6,7 @@ mod dev;
 mod insights;
 mod join_secret;
 mod keys;
+mod logs;
 mod nodes;
 mod start;
 mod status;
@@ -26,6 +27,9 @@ pub fn run(cli: Cli) -> Result<ExitCode, ServerError> {
         Command::JoinSecret { target } => ask(join_secret::run(target)),
         Command::Status { target, json } => ask(status::run(target, json)),
         Command::Insights { table, target, top, json } => ask(insights::run(target, table, top, json)),
+        Command::Logs { function, target, follow, since, filter } => {
+            ask(logs::run(target, logs::Wanted { function, filter, since: since.0, follow }))
+        }
         Command::Check(arguments) => return check::run(&arguments),
         Command::Bench(arguments) => return Ok(stator_client::bench::run(*arguments)),
     }?;

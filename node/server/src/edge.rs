@@ -5,7 +5,7 @@ use prometheus_client::registry::Registry;
 use stator_cluster::Node;
 use stator_environment::Environment;
 use stator_gateway::{Gateway, GatewayParts, Settings, Tls};
-use stator_invocation::Functions;
+use stator_invocation::{Functions, Logs};
 use std::sync::Arc;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,8 @@ pub fn serve(
     settings: Settings,
     (listener, tls): (TcpListener, Option<Tls>),
     plain: Option<TcpListener>,
-    (node, functions): (&Arc<Node>, &Arc<Functions>),
+    node: &Arc<Node>,
+    (functions, logs): (&Arc<Functions>, &Arc<Logs>),
     (environment, registry): (Environment, Registry),
 ) -> Edge {
     let asked = node.clone();
@@ -35,6 +36,7 @@ pub fn serve(
         registry: Arc::new(Mutex::new(registry)),
         settings,
         functions: Some(functions.clone()),
+        logs: Some(logs.clone()),
     });
     let shutdown = CancellationToken::new();
     let mut serving = vec![tokio::spawn(gateway.clone().serve(listener, tls, shutdown.clone()))];

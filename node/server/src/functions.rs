@@ -4,8 +4,8 @@ use crate::error::ServerError;
 use prometheus_client::registry::Registry;
 use stator_cluster::Node;
 use stator_environment::{Environment, Task};
-use stator_functions::{Forward, LogSink, Runner, RunnerSettings};
-use stator_invocation::{FunctionCredentials, Functions, FunctionsParts, Settings, StoredCode};
+use stator_functions::{Forward, Runner, RunnerSettings};
+use stator_invocation::{FunctionCredentials, Functions, FunctionsParts, Logs, Settings, StoredCode};
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
@@ -15,8 +15,10 @@ use std::{
 /// Functions that are served and run, until they are closed.
 pub struct NodeFunctions {
     pub functions: Arc<Functions>,
+    pub logs: Arc<Logs>,
     runner: Arc<Runner>,
     tasks: Vec<Task>,
+    log_tasks: Vec<Task>,
 }
 
 /// Makes them; nothing runs before the first event.
@@ -32,6 +34,7 @@ pub fn open(
         runner_settings.region = identity.region.clone();
     }
     let code = StoredCode::new(node.door(), node.clone(), environment.clone());
+    let logs = Logs::new(node.door(), node.clone(), environment.clone(), settings.clone(), registry);
     let credentials = FunctionCredentials::new(node.clone(), environment.clone());
     let runner = Runner::new(
         runner_settings,
@@ -39,7 +42,7 @@ pub fn open(
         registry,
         Arc::new(code),
         Arc::new(credentials),
-        Arc::new(LogLines),
+        logs.clone(),
         Arc::new(Forward(on_this_machine(plain_address))),
     );
     let runner = Arc::new(runner.map_err(ServerError::io("make the folder of functions"))?);
@@ -52,8 +55,9 @@ pub fn open(
     };
     let functions = Functions::new(parts, registry);
     let tasks = functions.begin();
+    let log_tasks = logs.begin();
     node.run_triggers(functions.clone());
-    Ok(NodeFunctions { functions, runner, tasks })
+    Ok(NodeFunctions { functions, logs, runner, tasks, log_tasks })
 }
 
 impl NodeFunctions {
@@ -63,6 +67,11 @@ impl NodeFunctions {
             task.stop();
         }
         self.runner.close().await;
+        // Their last lines.
+        self.logs.flush().await;
+        for task in &self.log_tasks {
+            task.stop();
+        }
     }
 }
 
@@ -74,16 +83,4 @@ fn on_this_machine(address: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, address.port())
-}
-
-/// Lines that functions print, in this node's log at its level `debug`, and nowhere else: only the end of an invocation's log is
-/// kept, for its caller.
-struct LogLines;
-
-impl LogSink for LogLines {
-    fn write(&self, group: &str, stream: &str, _at_ms: u64, lines: Vec<String>) {
-        for line in lines {
-            tracing::debug!(target: "stator::functions", group, stream, "{line}");
-        }
-    }
 }

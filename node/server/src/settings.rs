@@ -4,6 +4,7 @@ pub mod file;
 pub mod size;
 #[cfg(test)]
 mod tests;
+pub mod time;
 
 use crate::error::ServerError;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -14,6 +15,7 @@ use std::{
     path::PathBuf,
     time::Duration,
 };
+use time::{Ago, Retention};
 
 /// A self-hosted, replicated DynamoDB.
 #[derive(Parser, Debug)]
@@ -68,6 +70,21 @@ pub enum Command {
         /// For programs
         #[arg(long)]
         json: bool,
+    },
+    /// What a function has printed, on whichever node it ran
+    Logs {
+        function: String,
+        #[command(flatten)]
+        target: Target,
+        /// Go on with what it prints until this is interrupted
+        #[arg(long, short)]
+        follow: bool,
+        /// From how long ago on: a number and s, m, h or d
+        #[arg(long, default_value = "10m", value_name = "TIME")]
+        since: Ago,
+        /// Only what a filter pattern of CloudWatch Logs lets through
+        #[arg(long, default_value = "", hide_default_value = true, value_name = "PATTERN")]
+        filter: String,
     },
     /// Reads all data of a node that is stopped, and tells what is wrong with it
     Check(crate::commands::check::CheckArgs),
@@ -244,6 +261,15 @@ pub struct FunctionSettings {
         value_parser = clap::value_parser!(u64).range(1..=3_600)
     )]
     pub functions_retry_wait: u64,
+    /// Days for which what functions print is kept, in log groups that they make; `forever`: until it is deleted
+    #[arg(
+        long,
+        env = "STATOR_FUNCTIONS_LOG_RETENTION",
+        default_value = "14",
+        value_name = "DAYS",
+        help_heading = "Functions"
+    )]
+    pub functions_log_retention: Retention,
 }
 
 impl From<FunctionSettings> for stator_invocation::Settings {
@@ -252,6 +278,7 @@ impl From<FunctionSettings> for stator_invocation::Settings {
         stator_invocation::Settings {
             code_bytes_max: settings.functions_code_max.map(|size| size.0),
             retry_waits: [wait, wait * 2],
+            log_retention_days: settings.functions_log_retention.0,
             ..stator_invocation::Settings::default()
         }
     }

@@ -2,7 +2,14 @@
 
 use stator_proto::admin::Node;
 use std::io::{self, Write};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{
+    OffsetDateTime,
+    format_description::{BorrowedFormatItem, well_known::Rfc3339},
+    macros::format_description,
+};
+
+const MOMENT: &[BorrowedFormatItem<'static>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// One line. Nobody is left to be told of an output that was closed.
 pub fn line(text: &str) {
@@ -53,6 +60,12 @@ pub fn key_pair(what: &str, id: &str, secret: &str) {
     line(&format!("{what}, shown only now:"));
     line(&format!("  AWS_ACCESS_KEY_ID={id}"));
     line(&format!("  AWS_SECRET_ACCESS_KEY={secret}"));
+}
+
+/// Milliseconds since 1970 as a moment of UTC.
+pub fn moment(ms: u64) -> String {
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok();
+    moment.and_then(|moment| moment.format(MOMENT).ok()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// Milliseconds since 1970 as a date of UTC, to the second.

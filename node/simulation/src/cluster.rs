@@ -336,7 +336,16 @@ async fn start(parts: NodeParts, world: Arc<World>) -> Result<Started, String> {
     };
     let ready: stator_gateway::Ready = Arc::new(|| Ok(()));
     let (door, tables) = (node.door(), node.clone());
-    let gateway = Gateway::new(GatewayParts { environment, door, tables, ready, registry, settings, functions: None });
+    let gateway = Gateway::new(GatewayParts {
+        environment,
+        door,
+        tables,
+        ready,
+        registry,
+        settings,
+        functions: None,
+        logs: None,
+    });
     Ok(Started { node, gateway })
 }
 

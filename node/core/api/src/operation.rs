@@ -110,6 +110,19 @@ pub fn targets_scaling(target: &[u8]) -> bool {
     target.starts_with(SCALING_PREFIX.as_bytes())
 }
 
+/// What an `X-Amz-Target` header of the Logs API starts with.
+const LOGS_PREFIX: &str = "Logs_20140328.";
+
+/// The operation of the Logs API that an `X-Amz-Target` header names, known or not; it speaks JSON 1.1.
+pub fn logs_operation(target: &str) -> Option<&str> {
+    target.strip_prefix(LOGS_PREFIX)
+}
+
+/// Whether an `X-Amz-Target` header is for the Logs API.
+pub fn targets_logs(target: &[u8]) -> bool {
+    target.starts_with(LOGS_PREFIX.as_bytes())
+}
+
 macro_rules! operations {
     ($($name:ident),+ $(,)?) => {
         /// An operation that this server has.

@@ -17,7 +17,10 @@ mod tests;
 pub use signer::{Signer, SignerHeaders};
 pub use signing_key::{SigningKey, SigningKeyCache};
 
-use crate::{error_table::ApiError, operation::targets_scaling};
+use crate::{
+    error_table::ApiError,
+    operation::{targets_logs, targets_scaling},
+};
 use claims::{Claims, Form, Scope};
 use std::{fmt, sync::Arc};
 use subtle::ConstantTimeEq;
@@ -28,6 +31,8 @@ const SERVICE: &str = "dynamodb";
 const SCALING_SERVICE: &str = "application-autoscaling";
 /// The same where the path is one of the Lambda API's.
 const LAMBDA_SERVICE: &str = "lambda";
+/// The service of requests to the Logs API.
+const LOGS_SERVICE: &str = "logs";
 /// The end of every scope.
 const TERMINATOR: &str = "aws4_request";
 /// The only algorithm there is.
@@ -135,6 +140,8 @@ fn service_of(request: &SignedRequest<'_>) -> &'static str {
         LAMBDA_SERVICE
     } else if request.header("x-amz-target").is_some_and(targets_scaling) {
         SCALING_SERVICE
+    } else if request.header("x-amz-target").is_some_and(targets_logs) {
+        LOGS_SERVICE
     } else {
         SERVICE
     }

@@ -13,6 +13,8 @@ pub enum SystemTable {
     FunctionEvents,
     /// `ClientRequestToken`s of transactions: what was asked for under each. No range key.
     RequestTokens,
+    /// What functions print: groups, streams, and events in batches.
+    FunctionLogs,
 }
 
 impl SystemTable {
@@ -31,6 +33,7 @@ impl SystemTable {
             SystemTable::FunctionCode => "stator:function-code",
             SystemTable::FunctionEvents => "stator:function-events",
             SystemTable::RequestTokens => "stator:request-tokens",
+            SystemTable::FunctionLogs => "stator:function-logs",
         }
     }
 
@@ -49,16 +52,16 @@ impl SystemTable {
 
     fn has_range(self) -> bool {
         match self {
-            SystemTable::FunctionCode | SystemTable::FunctionEvents => true,
+            SystemTable::FunctionCode | SystemTable::FunctionEvents | SystemTable::FunctionLogs => true,
             SystemTable::RequestTokens => false,
         }
     }
 
-    /// Whether its items expire by [`SystemTable::EXPIRES`].
+    /// Whether its items expire by [`SystemTable::EXPIRES`], from the table's beginning on.
     pub(crate) fn expires(self) -> bool {
         match self {
             SystemTable::FunctionCode | SystemTable::FunctionEvents => false,
-            SystemTable::RequestTokens => true,
+            SystemTable::RequestTokens | SystemTable::FunctionLogs => true,
         }
     }
 }

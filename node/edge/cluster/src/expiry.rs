@@ -9,6 +9,7 @@ use crate::{
     heartbeat::Heartbeats,
     host::Hosted,
     router::Router,
+    waiting::Expired,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -17,11 +18,7 @@ use stator_partition::{
     Backfill, Command, Refusal, Reply,
     expiry::{EXPIRE_ITEMS_MAX, Expire, Window},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 /// Partitions that are swept at once, and filled at once.
@@ -37,8 +34,6 @@ pub(crate) struct Expiry {
     age: Age,
     sweeping: Mutex<BTreeSet<PartitionId>>,
     filling: Mutex<BTreeSet<PartitionId>>,
-    /// What was due in the last pass over each partition in which anything was: how many, and the first one's second.
-    waiting: Mutex<BTreeMap<PartitionId, (u64, u64)>>,
     /// A pass is over.
     passed: Notify,
 }
@@ -46,15 +41,7 @@ pub(crate) struct Expiry {
 impl Expiry {
     pub fn new(router: Arc<Router>, heartbeats: Arc<Heartbeats>) -> Expiry {
         let age = Age::new(router.host.parts.environment.clock.clone());
-        Expiry {
-            router,
-            heartbeats,
-            age,
-            sweeping: Mutex::default(),
-            filling: Mutex::default(),
-            waiting: Mutex::default(),
-            passed: Notify::new(),
-        }
+        Expiry { router, heartbeats, age, sweeping: Mutex::default(), filling: Mutex::default(), passed: Notify::new() }
     }
 
     /// Runs for as long as the node does.
@@ -70,13 +57,13 @@ impl Expiry {
     /// Begins with the partition behind the one that was begun with last, so that each has its turn.
     fn look(self: &Arc<Expiry>, last: Option<PartitionId>) -> Option<PartitionId> {
         let Some(window) = self.window() else { return last };
-        let mut led: Vec<(PartitionId, Arc<Hosted>)> = {
-            let replicas = self.router.host.replicas.read();
-            let led = replicas.iter().filter(|(_, hosted)| hosted.replica.leadership().leads);
-            led.map(|(id, hosted)| (*id, hosted.clone())).collect()
-        };
-        let ids: BTreeSet<PartitionId> = led.iter().map(|(partition, _)| *partition).collect();
-        self.waiting.lock().retain(|partition, _| ids.contains(partition));
+        let mut led: Vec<(PartitionId, Arc<Hosted>)> = Vec::new();
+        for (id, hosted) in self.router.host.replicas.read().iter() {
+            match hosted.replica.leadership().leads {
+                true => led.push((*id, hosted.clone())),
+                false => hosted.waiting.note_expired(None),
+            }
+        }
         self.tell(window.last_s);
         let behind = led.partition_point(|(partition, _)| Some(*partition) <= last);
         led.rotate_left(behind);
@@ -102,9 +89,9 @@ impl Expiry {
 
     fn tell(&self, now_s: u64) {
         let (mut items, mut lag_s) = (0_u64, 0);
-        for (count, oldest_s) in self.waiting.lock().values() {
-            items += count;
-            lag_s = lag_s.max(now_s.saturating_sub(*oldest_s));
+        for expired in self.router.host.replicas.read().values().filter_map(|hosted| hosted.waiting.expired()) {
+            items += expired.count;
+            lag_s = lag_s.max(now_s.saturating_sub(expired.oldest_s));
         }
         let metrics = &self.router.metrics;
         metrics.expired_items_waiting.set(i64::try_from(items).unwrap_or(i64::MAX));
@@ -118,7 +105,7 @@ impl Expiry {
         }
         let expiry = self.clone();
         let sweep = async move {
-            let swept = expiry.sweep(partition, &hosted).await;
+            let swept = expiry.sweep(&hosted).await;
             expiry.sweeping.lock().remove(&partition);
             match swept {
                 // What came meanwhile, or did not fit the pass, need not wait for the next look.
@@ -132,14 +119,11 @@ impl Expiry {
     }
 
     /// One pass. `true`: another one may find more.
-    async fn sweep(&self, partition: PartitionId, hosted: &Hosted) -> Result<bool, Refusal> {
+    async fn sweep(&self, hosted: &Hosted) -> Result<bool, Refusal> {
         let Some(window) = self.window() else { return Ok(false) };
         let Some(due) = hosted.replica.due(window, PASS_ITEMS_MAX) else { return Ok(false) };
         let oldest_s = due.soonest_s.filter(|_| due.count > 0);
-        match oldest_s {
-            Some(oldest_s) => self.waiting.lock().insert(partition, (due.count, oldest_s)),
-            None => self.waiting.lock().remove(&partition),
-        };
+        hosted.waiting.note_expired(oldest_s.map(|oldest_s| Expired { count: due.count, oldest_s }));
         let in_a_hurry = oldest_s.is_some_and(|oldest_s| window.last_s.saturating_sub(oldest_s) >= LAG_S_HURRY);
         let mut deleted = 0;
         for row_keys in due.row_keys.chunks(EXPIRE_ITEMS_MAX) {

@@ -1,6 +1,6 @@
 //! The replicas on this node: opened, founded and removed as the catalog says.
 
-use crate::{catalog::CatalogClient, indexer::Lags, settings::Settings};
+use crate::{catalog::CatalogClient, indexer::Lags, settings::Settings, waiting::Waiting};
 use parking_lot::{Mutex, RwLock};
 use stator_catalog::{Catalog, Change, InsightsMode, Member, PartitionDescription, Role, TokenRange};
 use stator_consensus::ConsensusError;
@@ -39,6 +39,7 @@ pub(crate) struct Hosted {
     insights: RwLock<Option<Mutex<Insights>>>,
     /// How far the indexes that it feeds are behind, while it leads.
     pub lags: Mutex<Lags>,
+    pub waiting: Waiting,
 }
 
 impl Hosted {
@@ -205,6 +206,7 @@ impl Host {
             description: partition.clone(),
             insights: RwLock::new(None),
             lags: Mutex::default(),
+            waiting: Waiting::default(),
         });
         self.replicas.write().insert(partition.id, hosted);
         if partition.epoch == 1 && partition.members.iter().any(|founder| founder.replica == member.replica) {

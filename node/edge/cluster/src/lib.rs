@@ -26,6 +26,7 @@ mod streams;
 mod tables;
 mod transactions;
 mod triggers;
+mod waiting;
 
 pub use catalog::{ReplicaReport, Report, stored_catalog};
 pub use door::{Consistency, Deadline, Door};

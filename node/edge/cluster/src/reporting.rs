@@ -78,8 +78,16 @@ pub(crate) fn report(client: &CatalogClient, host: &Host) -> Report {
         let counts = hosted.replica.counts();
         let items = counts.iter().find(|count| count.index == IndexNumber::ITEMS).copied().unwrap_or_default();
         let report = one(*partition, hosted.replica.group(), (items.items, items.bytes))?;
-        let index_lag_ms = hosted.lags.lock().worst(now_ms).map(|lag| lag.ms);
-        Some(ReplicaReport { index_lag_ms, ..report })
+        let expiry_lag_ms = |oldest_s: Option<u64>| {
+            oldest_s.map_or(0, |oldest_s| now_ms.saturating_sub(oldest_s.saturating_mul(1_000)))
+        };
+        let expires = report.leads && hosted.replica.has_expiries();
+        Some(ReplicaReport {
+            index_lag_ms: hosted.lags.lock().worst(now_ms).map(|lag| lag.ms),
+            trigger_lag_ms: hosted.waiting.records_ms(now_ms),
+            expiry_lag_ms: expires.then(|| expiry_lag_ms(hosted.waiting.expired().map(|expired| expired.oldest_s))),
+            ..report
+        })
     });
     let catalog = client.seat().and_then(|seat| one(PartitionId::CATALOG, &seat.group, (0, 0)));
     let everything = KeyRange { start: Bytes::new(), end: None };
@@ -114,6 +122,8 @@ fn one(partition: PartitionId, group: &Group, (items, bytes): (u64, u64)) -> Opt
         items,
         bytes,
         index_lag_ms: None,
+        trigger_lag_ms: None,
+        expiry_lag_ms: None,
     })
 }
 

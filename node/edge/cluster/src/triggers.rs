@@ -42,8 +42,6 @@ pub(crate) struct Triggers {
     kept_bytes: AtomicUsize,
     /// The runners that are at work.
     running: Mutex<BTreeSet<(ReplicaId, MappingId)>>,
-    /// When the oldest record was made that a runner has not brought (milliseconds since 1970).
-    oldest_ms: Mutex<BTreeMap<(ReplicaId, MappingId), u64>>,
 }
 
 impl Triggers {
@@ -56,7 +54,6 @@ impl Triggers {
             calls: Semaphore::new(CALLS_MAX),
             kept_bytes: AtomicUsize::new(0),
             running: Mutex::default(),
-            oldest_ms: Mutex::default(),
         }
     }
 
@@ -99,7 +96,6 @@ impl Triggers {
                 let (triggers, runner) = (self.clone(), Runner::new(self.clone(), hosted.clone(), mapping));
                 let run = async move {
                     runner.run().await;
-                    triggers.note_oldest(name, None);
                     triggers.running.lock().remove(&name);
                 };
                 self.router.host.parts.environment.tasks.spawn("trigger", Box::pin(run));
@@ -108,19 +104,10 @@ impl Triggers {
     }
 
     fn tell(&self) {
-        let oldest_ms = self.oldest_ms.lock().values().min().copied();
         let now_ms = self.router.host.parts.environment.clock.wall_ms();
-        let age_ms = oldest_ms.map_or(0, |oldest_ms| now_ms.saturating_sub(oldest_ms));
+        let replicas = self.router.host.replicas.read();
+        let age_ms = replicas.values().filter_map(|hosted| hosted.waiting.records_ms(now_ms)).max().unwrap_or(0);
         self.router.metrics.trigger_age_ms.set(i64::try_from(age_ms).unwrap_or(i64::MAX));
-    }
-
-    /// Notes the oldest record that waits for a runner; `None`: none does.
-    pub fn note_oldest(&self, runner: (ReplicaId, MappingId), oldest_ms: Option<u64>) {
-        let mut all = self.oldest_ms.lock();
-        match oldest_ms {
-            Some(oldest_ms) => all.insert(runner, oldest_ms),
-            None => all.remove(&runner),
-        };
     }
 
     /// Counts what a runner keeps.

@@ -18,12 +18,16 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use stator_api::{ApiError, Operation, Wire, operation::targets_scaling, sigv4::is_lambda_path};
+use stator_api::{
+    ApiError, Operation, Wire,
+    operation::{logs_operation, targets_logs, targets_scaling},
+    sigv4::is_lambda_path,
+};
 use stator_catalog::TableDescription;
 use stator_changelog::ChangedBy;
 use stator_cluster::{Coordinator, Deadline, Door, Tables};
 use stator_environment::Environment;
-use stator_invocation::{CODE_PATH, Functions};
+use stator_invocation::{CODE_PATH, Functions, Logs};
 use stator_lambda::lineage::{self, TRACE_HEADER};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -42,6 +46,8 @@ pub struct GatewayParts {
     pub settings: Settings,
     /// `None`: there are no functions here, and the Lambda API knows no operation.
     pub functions: Option<Arc<Functions>>,
+    /// `None`: the Logs API knows no operation.
+    pub logs: Option<Arc<Logs>>,
 }
 
 /// The HTTP edge of one node.
@@ -55,6 +61,7 @@ pub struct Gateway {
     pub(crate) settings: Settings,
     pub(crate) metrics: Metrics,
     pub(crate) functions: Option<Arc<Functions>>,
+    pub(crate) logs: Option<Arc<Logs>>,
     pub(crate) authenticator: Authenticator,
     pub(crate) cors: Cors,
     ids: RequestIds,
@@ -79,10 +86,11 @@ struct Answer {
 impl Gateway {
     /// Made once a node; then [`serve`](Gateway::serve) as many listeners as there are.
     pub fn new(parts: GatewayParts) -> Arc<Gateway> {
-        let GatewayParts { environment, door, tables, ready, registry, settings, functions } = parts;
+        let GatewayParts { environment, door, tables, ready, registry, settings, functions, logs } = parts;
         let metrics = Metrics::new(&mut registry.lock());
         Arc::new(Gateway {
             functions,
+            logs,
             authenticator: Authenticator::new(settings.authentication, tables.clone(), environment.clock.clone()),
             cors: Cors::new(settings.cors_origins.clone()),
             ids: RequestIds::new(&*environment.random),
@@ -106,6 +114,10 @@ impl Gateway {
         let id = self.ids.next();
         let (head, body) = request.into_parts();
         if head.method == Method::POST && head.uri.path() == "/" {
+            let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+            if target.and_then(logs_operation).is_some() {
+                return self.logs(&head, body, &id).await;
+            }
             return self.api(&head, body, &id).await;
         }
         if is_lambda_path(head.uri.path()) {
@@ -124,7 +136,7 @@ impl Gateway {
         Ok(self.beside(&head, &id).unwrap_or_else(|| self.refuse_protocol(&head, &id)))
     }
 
-    fn refuse_protocol(&self, head: &request::Parts, id: &RequestId) -> Response<ReplyBody> {
+    pub(crate) fn refuse_protocol(&self, head: &request::Parts, id: &RequestId) -> Response<ReplyBody> {
         self.metrics.answered(None, Some(Wire::from(ApiError::UnknownOperation).short_name()), Duration::ZERO);
         let mut response = reply::not_the_protocol(id);
         self.cors.mark(&head.headers, response.headers_mut());
@@ -220,7 +232,7 @@ impl Gateway {
         Deadline(self.environment.clock.elapsed() + time)
     }
 
-    fn body_refusal(&self, error: BodyError) -> ApiError {
+    pub(crate) fn body_refusal(&self, error: BodyError) -> ApiError {
         match error {
             BodyError::TooLarge => ApiError::RequestTooLarge,
             BodyError::NoMemory => shed(&self.metrics),
@@ -256,7 +268,7 @@ impl Gateway {
 }
 
 /// AWS tells the protocol by the content type.
-fn speaks_the_protocol(head: &request::Parts) -> bool {
+pub(crate) fn speaks_the_protocol(head: &request::Parts) -> bool {
     let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let known: [&[u8]; 3] = [b"application/x-amz-json-1.0", b"application/x-amz-json-1.1", b"application/json"];
@@ -266,7 +278,7 @@ fn speaks_the_protocol(head: &request::Parts) -> bool {
 /// The version of JSON that the service speaks that a request names.
 fn spoken(head: &request::Parts) -> JsonVersion {
     match head.headers.get("x-amz-target") {
-        Some(target) if targets_scaling(target.as_bytes()) => JsonVersion::V1_1,
+        Some(target) if targets_scaling(target.as_bytes()) || targets_logs(target.as_bytes()) => JsonVersion::V1_1,
         _ => JsonVersion::V1_0,
     }
 }

@@ -14,6 +14,7 @@ mod error;
 mod fan_out;
 mod gateway;
 mod lambda;
+mod logs;
 mod metrics;
 mod probes;
 mod reply;

@@ -31,7 +31,7 @@ pub(crate) enum Connection {
 pub(crate) enum JsonVersion {
     /// DynamoDB's.
     V1_0,
-    /// Application Auto Scaling's.
+    /// That of Application Auto Scaling and of CloudWatch Logs.
     V1_1,
 }
 

@@ -7,6 +7,7 @@ mod client;
 mod connections;
 mod exactness;
 mod functions;
+mod logs;
 mod partitions;
 mod transactions;
 mod world;

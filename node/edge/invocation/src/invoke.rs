@@ -145,10 +145,15 @@ fn weighed(alias: &Alias, random: u64) -> Option<u64> {
     }
 }
 
+/// Where what a function's version prints is kept; without a version, where it is unless one says otherwise.
+pub fn log_group(function: &str, version: Option<&FunctionVersion>) -> String {
+    let group = version.and_then(|version| version.configuration.logging.group.clone());
+    group.unwrap_or_else(|| format!("/aws/lambda/{function}"))
+}
+
 fn deployment(function: &Function, number: Option<u64>, version: &FunctionVersion, owner: &Owner) -> Deployment {
     let configuration = &version.configuration;
     let shown = number.map_or_else(|| LATEST.to_owned(), |number| number.to_string());
-    let group = configuration.logging.group.clone();
     let open_network = function.tags.get(NETWORK_TAG.0).is_some_and(|value| value == NETWORK_TAG.1);
     Deployment {
         arn: owner.function_arn(&function.name, Some(&shown)),
@@ -164,7 +169,7 @@ fn deployment(function: &Function, number: Option<u64>, version: &FunctionVersio
         // The same name may be another function's by now; tags change no version.
         revision: format!("{:x}-{:032x}-{}", function.id.0, version.revision, u8::from(open_network)),
         open_network,
-        log_group: group.unwrap_or_else(|| format!("/aws/lambda/{}", function.name)),
+        log_group: log_group(&function.name, Some(version)),
     }
 }
 

@@ -24,6 +24,10 @@ pub struct Settings {
     pub control_time_max: Duration,
     /// The same of one that carries code. Default 60 s.
     pub upload_time_max: Duration,
+    /// Days for which what functions print is kept, in groups that they make themselves; `None`: for ever. Default 14.
+    pub log_retention_days: Option<u32>,
+    /// Most bytes of lines that wait to be stored. Default 32 MiB.
+    pub log_bytes_max: usize,
     /// Clients reach this node by HTTPS. Default: no.
     pub is_tls: bool,
 }
@@ -40,6 +44,8 @@ impl Default for Settings {
             code_kept_for: Duration::from_secs(3_600),
             control_time_max: Duration::from_secs(5),
             upload_time_max: Duration::from_secs(60),
+            log_retention_days: Some(14),
+            log_bytes_max: 32 << 20,
             is_tls: false,
         }
     }

@@ -24,6 +24,16 @@ pub(crate) struct SystemItems {
     pub tables: Arc<dyn Tables>,
 }
 
+/// Which items of a hash key a page has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asking {
+    pub range: Option<RangeCondition>,
+    pub after: Option<Position>,
+    /// The last first.
+    pub backward: bool,
+    pub items_max: u64,
+}
+
 /// Items of one hash key, in the order of their range keys.
 pub(crate) struct ItemPage {
     pub items: Vec<Item>,
@@ -45,18 +55,29 @@ impl SystemItems {
         known_system_table(&*self.tables, table)
     }
 
-    pub async fn put(
+    pub async fn put(&self, table: TableId, key: (&str, &str), item: Item, deadline: Deadline) -> Result<(), Refusal> {
+        self.put_if(table, key, item, None, deadline).await.map(drop)
+    }
+
+    /// Puts the item, if the condition holds for the one that is there; `false`: it does not.
+    pub async fn put_if(
         &self,
         table: TableId,
         (hash, range): (&str, &str),
         mut item: Item,
+        condition: Option<Condition>,
         deadline: Deadline,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         item.insert(SystemTable::HASH.to_owned(), Value::String(hash.to_owned()));
         item.insert(SystemTable::RANGE.to_owned(), Value::String(range.to_owned()));
         let item = item_encoding(&item).into();
-        let command = Command::Put(Put { key: key(hash, range), item, options: WriteOptions::default() });
-        self.submit(table, hash, command, Consistency::Strong, deadline).await.map(drop)
+        let options = WriteOptions { condition, ..WriteOptions::default() };
+        let command = Command::Put(Put { key: key(hash, range), item, options });
+        match self.submit(table, hash, command, Consistency::Strong, deadline).await {
+            Ok(_) => Ok(true),
+            Err(Refusal::ConditionFailed { .. }) => Ok(false),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// The item as every acknowledged write has left it.
@@ -100,11 +121,24 @@ impl SystemItems {
         consistency: Consistency,
         deadline: Deadline,
     ) -> Result<ItemPage, Refusal> {
+        let asking = Asking { range, after, backward: false, items_max };
+        self.page(table, hash, asking, consistency, deadline).await
+    }
+
+    /// The same, from either end.
+    pub async fn page(
+        &self,
+        table: TableId,
+        hash: &str,
+        Asking { range, after, backward, items_max }: Asking,
+        consistency: Consistency,
+        deadline: Deadline,
+    ) -> Result<ItemPage, Refusal> {
         let command = Command::Page(Page {
             index: IndexNumber::ITEMS,
             range: PageRange::Hash { hash: KeyPart::String(hash.to_owned()), range },
             after,
-            backward: false,
+            backward,
             items_max: Some(items_max),
             bytes_max: PAGE_BYTES_MAX,
             filter: None,

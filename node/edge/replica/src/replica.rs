@@ -194,6 +194,11 @@ impl Replica {
         self.shared.unusable().is_none() && self.shared.state.read().is_filling_expiries()
     }
 
+    /// Whether items may expire here, as applied.
+    pub fn has_expiries(&self) -> bool {
+        self.shared.unusable().is_none() && self.shared.state.read().has_expiries()
+    }
+
     /// Whether anything may be due here, as applied. Looks at no rows.
     pub fn may_be_due(&self, window: Window) -> bool {
         let no_expiry_before_s = self.shared.no_expiry_before_s.load(Ordering::Acquire);

@@ -8,7 +8,6 @@ use stator_item::{NodeId, PartitionId, TableId};
 use stator_proto::admin::{Node, Partition, Replica, StatusReply, StatusRequest, Storage, Table, replica};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Duration,
 };
 
@@ -127,11 +126,16 @@ impl Seen {
 
     fn table(&self, catalog: &Catalog, description: &TableDescription, partitions: &[Partition]) -> Table {
         let sources = catalog.routing().partitions(description.id);
-        let lag = |partition: &Arc<PartitionDescription>| {
+        let mut told = table(description, partitions);
+        for partition in sources {
             let reports: Vec<_> = self.reports_of(partition.id).collect();
-            leader(&reports).and_then(|(_, report)| report.index_lag_ms)
-        };
-        Table { index_lag_ms: sources.filter_map(lag).max(), ..table(description, partitions) }
+            let Some((_, report)) = leader(&reports) else { continue };
+            // Nothing is less than any lag.
+            told.index_lag_ms = told.index_lag_ms.max(report.index_lag_ms);
+            told.trigger_lag_ms = told.trigger_lag_ms.max(report.trigger_lag_ms);
+            told.expiry_lag_ms = told.expiry_lag_ms.max(report.expiry_lag_ms);
+        }
+        told
     }
 
     fn replicas(&self, partition: &PartitionDescription) -> Vec<Replica> {
@@ -195,5 +199,7 @@ fn table(table: &TableDescription, partitions: &[Partition]) -> Table {
         items: own().map(|partition| partition.items).sum(),
         bytes: own().map(|partition| partition.bytes).sum(),
         index_lag_ms: None,
+        trigger_lag_ms: None,
+        expiry_lag_ms: None,
     }
 }

@@ -47,11 +47,13 @@ fn print(status: &StatusReply) {
     show::nodes(&status.nodes);
     show::line("");
     let tables = status.tables.iter().map(|table| {
-        let lag = table.index_lag_ms.map_or_else(|| "-".to_owned(), |lag_ms| format!("{lag_ms} ms"));
-        let counts = [table.partitions.to_string(), table.items.to_string(), Size(table.bytes).to_string(), lag];
-        [table.name.clone(), table.status.clone()].into_iter().chain(counts).collect()
+        let lag = |lag_ms: Option<u64>| lag_ms.map_or_else(|| "-".to_owned(), |lag_ms| format!("{lag_ms} ms"));
+        let counts = [table.partitions.to_string(), table.items.to_string(), Size(table.bytes).to_string()];
+        let lags = [table.index_lag_ms, table.trigger_lag_ms, table.expiry_lag_ms].map(lag);
+        [table.name.clone(), table.status.clone()].into_iter().chain(counts).chain(lags).collect()
     });
-    show::table(&["TABLE", "STATUS", "PARTITIONS", "ITEMS", "SIZE", "INDEX LAG"], tables.collect());
+    let heads = ["TABLE", "STATUS", "PARTITIONS", "ITEMS", "SIZE", "INDEX LAG", "TRIGGER LAG", "EXPIRY LAG"];
+    show::table(&heads, tables.collect());
     show::line("");
     let heads = ["PARTITION", "TABLE", "EPOCH", "LEADER", "REPLICAS ON NODES", "LAG", "ITEMS", "SIZE"];
     show::table(&heads, status.partitions.iter().map(partition).collect());
@@ -91,6 +93,7 @@ fn as_json(status: &StatusReply) -> Value {
         json!({
             "id": table.id, "name": table.name, "status": table.status, "partitions": table.partitions,
             "items": table.items, "bytes": table.bytes, "index_lag_ms": table.index_lag_ms,
+            "trigger_lag_ms": table.trigger_lag_ms, "expiry_lag_ms": table.expiry_lag_ms,
         })
     });
     let partitions = status.partitions.iter().map(|partition| {

@@ -92,6 +92,11 @@ pub struct ReplicaReport {
     pub bytes: u64,
     /// Age of the oldest change that an index does not have; 0: none waits. `None`: it feeds none, or does not lead.
     pub index_lag_ms: Option<u64>,
+    /// Age of the oldest record that a trigger has read and its function has not taken; 0: none waits. `None`: no trigger works here.
+    pub trigger_lag_ms: Option<u64>,
+    /// For how long the item has been expired that waits longest for its deletion; 0: none does. `None`: nothing expires here, or it
+    /// does not lead.
+    pub expiry_lag_ms: Option<u64>,
 }
 
 pub(crate) fn encode(value: &impl Serialize) -> bytes::Bytes {

@@ -35,11 +35,16 @@ impl Runner {
 
     /// Runs until the mapping is deleted, or the replica is closed.
     pub async fn run(mut self) {
+        self.work().await;
+        self.hosted.waiting.forget(self.mapping);
+    }
+
+    async fn work(&mut self) {
         let mut wait = RETRY_LEAST;
         while let Some(mapping) = self.current() {
             let leadership = *self.leadership.borrow_and_update();
             if !leadership.leads {
-                self.note_oldest(None);
+                self.hosted.waiting.forget(self.mapping);
                 if !self.news().await {
                     return;
                 }
@@ -47,7 +52,7 @@ impl Runner {
             }
             let begun = self.elapsed();
             let served = match mapping.runs() {
-                true => Session::serve(&mut self, &mapping, leadership.term).await,
+                true => Session::serve(self, &mapping, leadership.term).await,
                 false => self.rest().await,
             };
             let outcome = match served {
@@ -72,7 +77,7 @@ impl Runner {
     }
 
     pub fn note_oldest(&self, oldest_ms: Option<u64>) {
-        self.triggers.note_oldest((self.hosted.id, self.mapping), oldest_ms);
+        self.hosted.waiting.note_record(self.mapping, oldest_ms);
     }
 
     /// The mapping as it is now; `None`: it is to have no runner here.

@@ -375,7 +375,9 @@ async fn call(triggers: &Triggers, function: &str, event: bytes::Bytes, hops: u8
         Ok(Invoked::Failed { .. }) => Answer::Failed,
         Err(InvokeError::Throttled) => Answer::Throttled,
         Err(InvokeError::Looped) => Answer::Looped,
-        Err(InvokeError::NoSuchFunction | InvokeError::Unavailable(_) | InvokeError::DeadlinePassed) => {
+        Err(error @ (InvokeError::NoSuchFunction | InvokeError::Unavailable(_) | InvokeError::DeadlinePassed)) => {
+            // Not often: who waits for its next turn waits longer and longer.
+            tracing::warn!(function, %error, "a trigger's function could not be called");
             Answer::NotCalled
         }
     }

@@ -252,6 +252,7 @@ impl Edge {
             registry: Arc::new(Mutex::new(Registry::default())),
             settings,
             functions,
+            logs: None,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it listens");

@@ -169,3 +169,13 @@ fn request_tokens_expire_from_the_first_description_on() {
     assert_eq!((table.version, table.expiry_attribute()), (1, Some(SystemTable::EXPIRES)));
     assert_eq!(table.key.range, None);
 }
+
+#[test]
+fn what_functions_print_expires_from_the_first_item_on() {
+    let mut catalog = cluster(1);
+    done(&mut catalog, Change::CreateSystemTable { table: SystemTable::FunctionLogs, avoid: Vec::new() });
+    done(&mut catalog, Change::CreateSystemTable { table: SystemTable::FunctionEvents, avoid: Vec::new() });
+    let attribute = |table| catalog.system_table(table).expect("it is there").expiry_attribute();
+    assert_eq!(attribute(SystemTable::FunctionLogs), Some(SystemTable::EXPIRES));
+    assert_eq!(attribute(SystemTable::FunctionEvents), None);
+}
