@@ -77,6 +77,8 @@ schedules! {
     POWER_LOST_AT_JOINING = "power-lost-at-joining", regressions::power_lost_at_joining;
     /// A leader ends in order while all others have just started.
     SUCCESSOR_JUST_STARTED = "successor-just-started", regressions::successor_just_started;
+    /// The leader of a group that sleeps dies, and is taken out of the cluster before anybody counts it as dead.
+    SLEEPING_LEADER_REMOVED = "sleeping-leader-removed", regressions::sleeping_leader_removed;
     /// A node's disk fails while it opens replicas.
     DISK_FAILS_AT_OPENING = "disk-fails-at-opening", regressions::disk_fails_at_opening;
     /// An entry comes into the log of another term than it was evaluated in.

@@ -18,6 +18,9 @@ use std::{
 /// A clock is known for so long without being asked again: drift is little in that time.
 const CLOCK_KNOWN_FOR: Duration = Duration::from_secs(10);
 
+/// A node that is removed ends by itself when it hears of it; for so long the groups that it leads are told that it is dead.
+const REMOVED_FOR: Duration = Duration::from_secs(30);
+
 #[derive(Clone, Copy)]
 struct Seen {
     /// On this node's elapsed clock.
@@ -34,6 +37,8 @@ pub(crate) struct Heartbeats {
     pub metrics: Arc<Metrics>,
     pub settings: Settings,
     seen: Mutex<BTreeMap<NodeId, Seen>>,
+    /// Nodes that were removed lately, and when this node saw that.
+    removed: Mutex<BTreeMap<NodeId, Duration>>,
 }
 
 impl Heartbeats {
@@ -43,7 +48,7 @@ impl Heartbeats {
         metrics: Arc<Metrics>,
         settings: Settings,
     ) -> Heartbeats {
-        Heartbeats { client, groups, metrics, settings, seen: Mutex::new(BTreeMap::new()) }
+        Heartbeats { client, groups, metrics, settings, seen: Mutex::default(), removed: Mutex::default() }
     }
 
     /// Nodes heard of lately, this one included.
@@ -101,7 +106,8 @@ impl Heartbeats {
     fn forget_all_but(&self, others: &[NodeId]) {
         let now = self.client.environment.clock.elapsed();
         let mut seen = self.seen.lock();
-        seen.retain(|node, _| others.contains(node));
+        let gone = seen.extract_if(.., |node, _| !others.contains(node));
+        self.removed.lock().extend(gone.map(|(node, _)| (node, now)));
         for node in others {
             // A node just heard of gets the benefit of the doubt.
             seen.entry(*node).or_insert(Seen { at: now, is_told_dead: false, clock: None });
@@ -138,5 +144,9 @@ impl Heartbeats {
             tracing::warn!(%node, "a node was not heard of for too long and counts as dead");
             self.groups.node_is_dead(node);
         }
+        // Again and again: at first it may still lead, and have groups fall asleep.
+        let mut removed = self.removed.lock();
+        removed.retain(|_, at| now.saturating_sub(*at) < REMOVED_FOR);
+        removed.keys().for_each(|node| self.groups.node_is_dead(*node));
     }
 }

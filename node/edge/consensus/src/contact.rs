@@ -5,8 +5,8 @@
 //! sleeps answers without waking if the replica has all of its log; else it wakes, and brings what is missing. Where nobody leads, and
 //! a majority answers, the replica stands for election. Whoever is wanted by a client does not wait for its turn ([`seek`]).
 //!
-//! A sleeping group's leader may vanish while its node lives on: the node has lost its log, and gives the replica up. Nobody hears of
-//! that, so a replica that sleeps and is wanted asks its leader whether it is still there.
+//! A sleeping group's leader may vanish and nobody hears of it: its node has lost its log and gives the replica up, or is no node of the
+//! cluster any more. So a replica that sleeps and is wanted asks its leader whether it is still there.
 
 use crate::{
     LogPosition,
@@ -168,7 +168,7 @@ fn begin(replica: &Arc<Replica>, rank: u32) {
     });
 }
 
-/// Asks the leader of a sleeping group whether it is there. Contact is lost if its node says that it is not.
+/// Asks the leader of a sleeping group whether it is there. Contact is lost unless it says so.
 async fn doubt(replica: &Replica) {
     let Ok(Some(last)) = replica.log().last() else { return };
     let Some((vote, Some((leader, node)))) =
@@ -176,10 +176,12 @@ async fn doubt(replica: &Replica) {
     else {
         return;
     };
-    if leader != replica.id
-        && let Ok(Response::NotLeading) | Err(NetworkError::Refused(..)) = ask(replica, vote, last, leader, node).await
-    {
-        tracing::debug!(replica = replica.id.0, leader = leader.0, "the leader of a sleeping group is gone");
+    if leader == replica.id {
+        return;
+    }
+    let answer = ask(replica, vote, last, leader, node).await;
+    if !matches!(answer, Ok(Response::Asleep | Response::Awake)) {
+        tracing::debug!(replica = replica.id.0, leader = leader.0, ?answer, "the leader of a sleeping group is gone");
         lose(replica);
     }
 }

@@ -132,7 +132,7 @@ impl Group {
     /// applied here. Wakes a sleeping group, on its leader.
     pub async fn read_index(&self, deadline: Duration) -> Result<LogPosition, ConsensusError> {
         self.within(deadline, "asking a quorum", async {
-            let running = members::running(&self.0)?;
+            let running = members::running(&self.0).inspect_err(|_| self.seek())?;
             match running.look(|metrics| leadership(self.0.id, metrics).leads) {
                 true => sleep::wake(&self.0, &running),
                 false => self.seek(),

@@ -207,3 +207,33 @@ pub(super) fn disk_fails_at_opening(seed: u64) -> Played {
         played
     })
 }
+
+/// The leader of a group that sleeps dies, and is taken out before it counts as dead: then nobody would ever count it as dead.
+pub(super) fn sleeping_leader_removed(seed: u64) -> Played {
+    let mut settings = AllSettings::default();
+    settings.consensus.sleep_after_ms = Some(500);
+    play(seed, settings, async |stage| {
+        let mut played = Played::default();
+        let partition = stage.partition_of(PK);
+        let reign = stage.settled(PK).await;
+        let begun = stage.now();
+        while !stage.sleeps(reign.leader, partition).await {
+            if stage.now() - begun > SERVED_WITHIN {
+                return played;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        stage.cluster.kill(reign.leader);
+        if stage.cluster.remove(reign.leader).await.is_err() {
+            return played;
+        }
+        // Nobody wants the group meanwhile.
+        let begun = stage.now();
+        while stage.reign(partition).await.is_none() && stage.now() - begun < SERVED_WITHIN {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let is_led = stage.reign(partition).await.is_some();
+        played.note((!is_led).then(|| format!("nobody leads {SERVED_WITHIN:?} after the leader was removed")));
+        played
+    })
+}

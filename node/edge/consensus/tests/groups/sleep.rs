@@ -93,6 +93,18 @@ fn a_leader_that_vanished_from_a_living_node_is_replaced_when_its_sleeping_group
 }
 
 #[test]
+fn a_leader_that_cannot_be_reached_is_replaced_when_its_sleeping_group_is_wanted() {
+    simulate(13, async {
+        let (mut world, leader) = World::cluster(13, drowsy(), 3).await;
+        let followers = followers_dormant(&world, leader).await;
+        world.crash(leader);
+        let refused = world.group(followers[1]).read_index(DEADLINE).await;
+        assert!(matches!(refused, Err(ConsensusError::NotLeader { .. })), "{refused:?}");
+        world.leader(followers).await;
+    });
+}
+
+#[test]
 fn a_sleeping_leader_sleeps_on_when_a_follower_is_wanted() {
     simulate(12, async {
         let (world, leader) = World::cluster(12, drowsy(), 3).await;
