@@ -231,15 +231,18 @@ impl Placement {
         client.change(change, deadline).await.map(|_| ()).map_err(|error| error.to_string())
     }
 
-    /// Asks the members of a partition, one after the other, until its leader has answered.
+    /// Asks the members of a partition, one after the other, until its leader has answered. Those of its plan as well: it may have been
+    /// carried out without the catalog's knowledge, and one of them may lead since.
     async fn ask_leader(&self, partition: PartitionId, message: &Message, within: Duration) -> Answer {
         let catalog = self.router.client.copy.catalog();
         let Some(description) = catalog.partition(partition) else {
             return Answer::Failed("the partition is gone".to_owned());
         };
         let mut last = Answer::NotLeader { leader: None };
-        for member in &description.members {
-            let reply = self.router.client.network.call(member.node, Service::Catalog, encode(message), within).await;
+        let planned = catalog.plan(partition).map(|plan| plan.members.as_slice()).unwrap_or_default();
+        let nodes: BTreeSet<NodeId> = description.members.iter().chain(planned).map(|member| member.node).collect();
+        for node in nodes {
+            let reply = self.router.client.network.call(node, Service::Catalog, encode(message), within).await;
             match reply.ok().and_then(|bytes| decode::<Answer>(&bytes)) {
                 Some(Answer::NotLeader { .. }) | None => {}
                 Some(answer @ Answer::Done) => return answer,
