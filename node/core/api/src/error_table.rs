@@ -228,6 +228,7 @@ impl From<CatalogRefusal> for ApiError {
             | CatalogRefusal::DirectorySetBack { .. }
             | CatalogRefusal::OtherDirectory(_)
             | CatalogRefusal::LastNode(_)
+            | CatalogRefusal::OnlyVoter { .. }
             | CatalogRefusal::NodesMax { .. }
             | CatalogRefusal::NoSuchPartition(_)
             | CatalogRefusal::StaleEpoch { .. }

@@ -423,6 +423,10 @@ pub enum CatalogRefusal {
     OtherDirectory(NodeId),
     #[error("node {0} is the last one and cannot be removed")]
     LastNode(NodeId),
+    #[error(
+        "node {node} has the only voting replica of partition {partition}: remove it when others have replicas, as `stator status` shows"
+    )]
+    OnlyVoter { node: NodeId, partition: PartitionId },
     #[error("there are {max} nodes already")]
     NodesMax { max: usize },
     #[error("Table already exists: {0}")]

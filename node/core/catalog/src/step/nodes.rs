@@ -80,16 +80,28 @@ impl Catalog {
     }
 
     pub(super) fn remove_node(&mut self, id: NodeId) -> Result<Outcome, CatalogRefusal> {
-        let joined_count = self.joined_nodes().count();
+        let (joined_count, alone) = (self.joined_nodes().count(), self.votes_alone(id));
         let node = self.nodes.get_mut(&id).ok_or(CatalogRefusal::NoSuchNode(id))?;
-        match node.state {
-            NodeState::Removed => Ok(Outcome::Unchanged),
-            NodeState::Joined if joined_count == 1 => Err(CatalogRefusal::LastNode(id)),
-            NodeState::Joined => {
+        match (node.state, alone) {
+            (NodeState::Removed, _) => Ok(Outcome::Unchanged),
+            (NodeState::Joined, _) if joined_count == 1 => Err(CatalogRefusal::LastNode(id)),
+            (NodeState::Joined, Some(partition)) => Err(CatalogRefusal::OnlyVoter { node: id, partition }),
+            (NodeState::Joined, None) => {
                 node.state = NodeState::Removed;
                 Ok(Outcome::Done)
             }
         }
+    }
+
+    /// A partition that has a voter on that node and on no other node of the cluster: without it, what it has would be lost.
+    fn votes_alone(&self, id: NodeId) -> Option<PartitionId> {
+        let is_joined = |node: NodeId| self.node(node).is_some_and(|node| node.state == NodeState::Joined);
+        let mut alone = self.partitions().filter(|partition| {
+            let mut voters = partition.members.iter().filter(|member| member.role == Role::Voter);
+            voters.clone().any(|voter| voter.node == id)
+                && !voters.any(|voter| voter.node != id && is_joined(voter.node))
+        });
+        alone.next().map(|partition| partition.id)
     }
 
     pub(super) fn add_join_token(

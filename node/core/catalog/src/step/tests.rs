@@ -133,6 +133,9 @@ fn nodes_join_start_again_and_leave() {
     assert_eq!(refused(&mut catalog, again(2, 3, 6)), CatalogRefusal::OtherDirectory(NodeId(2)));
     assert_eq!(refused(&mut catalog, again(9, 9, 1)), CatalogRefusal::NoSuchNode(NodeId(9)));
 
+    // Two nodes: the second only learns.
+    let alone = CatalogRefusal::OnlyVoter { node: NodeId(1), partition: PartitionId::CATALOG };
+    assert_eq!(refused(&mut catalog, Change::RemoveNode { id: NodeId(1) }), alone);
     assert_eq!(done(&mut catalog, Change::RemoveNode { id: NodeId(2) }), Outcome::Done);
     assert_eq!(done(&mut catalog, Change::RemoveNode { id: NodeId(2) }), Outcome::Unchanged);
     assert_eq!(refused(&mut catalog, again(2, 2, 9)), CatalogRefusal::NoSuchNode(NodeId(2)));
