@@ -7,11 +7,13 @@ from refusals import refused
 
 @pytest.fixture
 def execute(client, shared_table):
-    """Runs a statement; `{t}` in it is the table."""
+    """Runs a statement; `{t}` in it is the table. What it reads is what was written last, unless it says otherwise."""
 
     def execute(statement, *parameters, **more):
         if parameters:
             more["Parameters"] = list(parameters)
+        if statement.startswith("SELECT"):
+            more.setdefault("ConsistentRead", True)
         return client.execute_statement(Statement=statement.replace("{t}", f'"{shared_table}"'), **more)
 
     return execute
@@ -181,8 +183,9 @@ def test_a_token_belongs_to_its_statement(execute, filled):
 
 
 def test_capacity(execute, filled):
-    reply = execute("SELECT * FROM {t} WHERE h = ?", filled, ReturnConsumedCapacity="TOTAL")
-    assert reply["ConsumedCapacity"]["CapacityUnits"] == 0.5
+    for consistent, units in [(False, 0.5), (True, 1.0)]:
+        reply = execute("SELECT * FROM {t} WHERE h = ?", filled, ReturnConsumedCapacity="TOTAL", ConsistentRead=consistent)
+        assert reply["ConsumedCapacity"]["CapacityUnits"] == units
     reply = execute("DELETE FROM {t} WHERE h = ? AND r = 0", filled, ReturnConsumedCapacity="INDEXES")
     assert reply["ConsumedCapacity"]["Table"]["CapacityUnits"] == 1.0
 
