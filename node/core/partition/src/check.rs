@@ -15,7 +15,7 @@ use crate::{
     global_index::Backfill,
     keys::{change_sequence, changes_bounds},
     reply::IndexCount,
-    rows::{COLLECTION_SIZES, Direction, EXPIRIES, FamilyKind, ReadError, ReadRows, items_bounds},
+    rows::{COLLECTION_SIZES, Direction, EXPIRIES, FamilyKind, ReadError, ReadRows, items_bounds, visit_all},
     rows_needed::collection_row_key,
     state::PartitionState,
 };
@@ -98,21 +98,11 @@ fn check_items(
     let tokens = state.tokens();
     let bounds = key::token_bounds(table.id, IndexNumber::ITEMS, tokens.first, tokens.last);
     let mut counted = Counted::default();
-    let mut failed = None;
-    rows.scan(FamilyKind::Items, &bounds, Direction::Forward, &mut |row_key, stored| {
+    visit_all(rows, FamilyKind::Items, &bounds, |row_key, stored| {
         checked.items += 1;
-        let item = check_item((row_key, stored), table, rows, &mut counted, checked);
-        match item.and_then(|()| check_expiry((row_key, stored), state, rows, &mut counted, checked)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        }
+        check_item((row_key, stored), table, rows, &mut counted, checked)?;
+        check_expiry((row_key, stored), state, rows, &mut counted, checked)
     })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
     end_collection(&mut counted, rows, checked)?;
     Ok(counted)
 }

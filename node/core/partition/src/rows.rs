@@ -67,6 +67,24 @@ pub trait ReadRows: ReadRow {
     ) -> Result<(), ReadError>;
 }
 
+/// Visits every row of a range in order of their keys. The first error of a visit ends it, and is returned.
+pub(crate) fn visit_all(
+    rows: &dyn ReadRows,
+    family: FamilyKind,
+    bounds: &Bounds,
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let mut failed = None;
+    rows.scan(family, bounds, Direction::Forward, &mut |key, value| match visit(key, value) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
 /// Rows read ahead, by row key; `None`: there is no such row.
 impl ReadRow for BTreeMap<Vec<u8>, Option<Bytes>> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {

@@ -24,7 +24,7 @@ use crate::{
     global_index::{IndexFeed, LogSize, Received},
     keys::{self, StateKey},
     reply::{IndexCount, Refusal, Reply},
-    rows::{Direction, FamilyKind, ReadError, ReadRows, RowWrites, items_bounds},
+    rows::{FamilyKind, ReadError, ReadRows, RowWrites, items_bounds, visit_all},
     rows_needed::item_row_key,
     transaction::{Decision, Intent, Transactions, Unfinished},
     trigger::Trigger,
@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use stator_catalog::{GlobalIndex, LocalIndex, MappingId, StreamLabel, TableDescription, TokenRange};
 use stator_changelog::{Cursors, Lineage, SequenceNumber};
 use stator_item::{Bounds, IndexNumber, Key, PartitionId, TableId, Timestamp};
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Most consumers of one change log.
 pub const CONSUMERS_MAX: usize = 64;
@@ -149,23 +149,10 @@ impl PartitionState {
     /// The state from its rows; `None`: this partition has none here.
     pub fn load(partition: PartitionId, rows: &dyn ReadRows) -> Result<Option<PartitionState>, ReadError> {
         let mut loading = Loading::default();
-        let mut failed = None;
-        rows.scan(
-            FamilyKind::State,
-            &keys::state_bounds(partition),
-            Direction::Forward,
-            &mut |key, value| match loading.take(partition, key, value) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
-            },
-        )?;
-        match failed {
-            Some(error) => Err(error),
-            None => loading.finish(partition),
-        }
+        visit_all(rows, FamilyKind::State, &keys::state_bounds(partition), |key, value| {
+            loading.take(partition, key, value)
+        })?;
+        loading.finish(partition)
     }
 
     pub fn partition(&self) -> PartitionId {

@@ -14,7 +14,7 @@ use crate::{
         entry::{self, Entry},
     },
     keys::{change_key, change_sequence, changes_bounds},
-    rows::{Direction, FamilyKind, ReadError, ReadRows},
+    rows::{Direction, FamilyKind, ReadError, ReadRows, visit_all},
     rows_needed::item_row_key,
     state::PartitionState,
 };
@@ -150,17 +150,9 @@ impl<'s> Source<'s> {
     fn check_items(&self, receivers: &[Stored<'_>], checked: &mut Checked) -> Result<(), ReadError> {
         let tokens = self.stored.state.tokens();
         let bounds = key::token_bounds(self.table.id, IndexNumber::ITEMS, tokens.first, tokens.last);
-        let mut failed = None;
-        self.stored.rows.scan(FamilyKind::Items, &bounds, Direction::Forward, &mut |row_key, stored| match self
-            .check_item((row_key, stored), receivers, checked)
-        {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        })?;
-        failed.map_or(Ok(()), Err)
+        visit_all(self.stored.rows, FamilyKind::Items, &bounds, |row_key, stored| {
+            self.check_item((row_key, stored), receivers, checked)
+        })
     }
 
     fn check_item(
@@ -199,17 +191,7 @@ fn check_entries(
     let Some(source) = sources.first() else { return Ok(()) };
     let tokens = receiver.state.tokens();
     let bounds = key::token_bounds(source.index.id, IndexNumber::ITEMS, tokens.first, tokens.last);
-    let mut failed = None;
-    receiver.rows.scan(FamilyKind::Items, &bounds, Direction::Forward, &mut |row_key, _| match check_entry(
-        sources, number, row_key, checked,
-    ) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => {
-            failed = Some(error);
-            ControlFlow::Break(())
-        }
-    })?;
-    failed.map_or(Ok(()), Err)
+    visit_all(receiver.rows, FamilyKind::Items, &bounds, |row_key, _| check_entry(sources, number, row_key, checked))
 }
 
 fn check_entry(
