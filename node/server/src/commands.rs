@@ -42,9 +42,12 @@ fn ask(question: impl Future<Output = Result<(), ServerError>>) -> Result<(), Se
     runtime.map_err(ServerError::io("start the runtime"))?.block_on(question)
 }
 
+/// Reads that wait for the disk go on side by side in as many threads.
+const BLOCKING_THREADS_MAX: usize = 64;
+
 /// The runtime of a node.
 fn serving_runtime(threads: usize) -> Result<tokio::runtime::Runtime, ServerError> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(threads).thread_name("stator").enable_all();
+    builder.worker_threads(threads).max_blocking_threads(BLOCKING_THREADS_MAX).thread_name("stator").enable_all();
     builder.build().map_err(ServerError::io("start the runtime"))
 }

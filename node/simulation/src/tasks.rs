@@ -8,7 +8,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
+
+/// How long work that may wait for the disk takes: other tasks have their turns meanwhile.
+const BLOCKING_TIME: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
@@ -141,5 +145,12 @@ impl Tasks for NodeTasks {
             *begun
         };
         Task::new(tokio::spawn(Mortal { life: self.life.clone(), number, inner: Some(future) }))
+    }
+
+    fn run_blocking(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(BLOCKING_TIME).await;
+            work();
+        })
     }
 }

@@ -18,6 +18,9 @@ pub enum DiskError {
     /// No space is left. Like `Failed`, with a reason that an operator can mend.
     #[error("no space is left on the disk while trying to {action}")]
     Full { action: &'static str },
+    /// Nothing is wrong: the reader did not want to wait for the disk, where the row is.
+    #[error("the row is not in memory")]
+    NotInMemory,
 }
 
 /// A group of rows with an order of its own.
@@ -43,6 +46,15 @@ pub struct KeyRange {
 pub enum Direction {
     Forward,
     Backward,
+}
+
+/// How far a read may go. Tasks read in memory, and go on by [`blocking`](crate::Environment::blocking) to what is on the disk: a
+/// cold row must not hold up all that share the thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// No further than memory: [`DiskError::NotInMemory`] instead of a wait.
+    Memory,
+    Disk,
 }
 
 /// One change of a batch.
@@ -87,13 +99,21 @@ pub trait RowsView: Send + Sync {
 /// A node's rows. A batch is atomic and visible when `write` returns; it is durable after a flush that began later.
 /// Batches become durable in the order in which they were written: what survives a crash is a prefix of them.
 pub trait Rows: Send + Sync + 'static {
-    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, DiskError>;
+    fn get_within(&self, reach: Reach, family: Family, key: &[u8]) -> Result<Option<Bytes>, DiskError>;
+
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
+        self.get_within(Reach::Disk, family, key)
+    }
 
     /// Reads what a crash right now would leave of this row.
     fn get_durable(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, DiskError>;
 
-    /// Rows as they stand now. Cheap; hold it shortly, as it keeps old versions alive.
-    fn view(&self) -> Result<Arc<dyn RowsView>, DiskError>;
+    /// Rows as they stand now. Cheap; hold it shortly, as it keeps old versions alive. All its reads go as far as `reach`.
+    fn view_within(&self, reach: Reach) -> Result<Arc<dyn RowsView>, DiskError>;
+
+    fn view(&self) -> Result<Arc<dyn RowsView>, DiskError> {
+        self.view_within(Reach::Disk)
+    }
 
     fn write(&self, batch: WriteBatch) -> Result<(), DiskError>;
 

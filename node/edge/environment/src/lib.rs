@@ -11,7 +11,9 @@ pub mod random;
 pub mod tasks;
 
 pub use clock::{Clock, SystemClock};
-pub use disk::{Direction, DiskError, Done, Family, KeyRange, RaftLog, ReplicaLogState, Rows, RowsView, WriteBatch};
+pub use disk::{
+    Direction, DiskError, Done, Family, KeyRange, RaftLog, Reach, ReplicaLogState, Rows, RowsView, WriteBatch,
+};
 pub use network::{Handler, Network, NetworkError, Service};
 pub use random::{Random, SystemRandom};
 pub use tasks::{Task, Tasks, TokioTasks};
@@ -43,5 +45,12 @@ impl Environment {
     /// Runs `future` for at most `duration` of this node's clock.
     pub async fn timeout<F: Future>(&self, duration: Duration, future: F) -> Option<F::Output> {
         tokio::time::timeout(self.clock.real_duration(duration), future).await.ok()
+    }
+
+    /// Runs work that may wait for the disk off the threads of tasks. `None`: it did not end, as it panicked or the node stops.
+    pub async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (sender, done) = tokio::sync::oneshot::channel();
+        self.tasks.run_blocking(Box::new(move || drop(sender.send(work())))).await;
+        done.await.ok()
     }
 }

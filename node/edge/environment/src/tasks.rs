@@ -6,6 +6,9 @@ use crate::BoxFuture;
 pub trait Tasks: Send + Sync + 'static {
     /// Starts `future`. `name` says what it is, for traces and stack dumps.
     fn spawn(&self, name: &'static str, future: BoxFuture<'static, ()>) -> Task;
+
+    /// Runs `work`, which may wait for the disk, where no task waits for it. Bounded in threads, not in what waits for one.
+    fn run_blocking(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()>;
 }
 
 /// A running task. Dropping it lets the task go on; [`Task::stop`] ends it at its next await.
@@ -34,5 +37,10 @@ pub struct TokioTasks;
 impl Tasks for TokioTasks {
     fn spawn(&self, _name: &'static str, future: BoxFuture<'static, ()>) -> Task {
         Task(tokio::spawn(future))
+    }
+
+    fn run_blocking(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
+        let running = tokio::task::spawn_blocking(work);
+        Box::pin(async move { drop(running.await) })
     }
 }

@@ -1,7 +1,7 @@
 //! The leader's task: one per replica, it owns the overlay, waits for one event, deals with it, waits again.
 //!
-//! Commands are evaluated in their order against applied rows under the overlay, those that gathered are packed into one entry, and
-//! up to `entries_in_flight_max` entries are on their way at once. A reply goes out when everything it was evaluated on is applied.
+//! Commands are evaluated one after the other against applied rows under the overlay, those that gathered are packed into one entry,
+//! and up to `entries_in_flight_max` entries are on their way at once. A reply goes out when everything it was evaluated on is applied.
 //! After a lost proposal nothing is mended: the reign ends, its replies become "try again", and a new one begins on what is applied.
 //!
 //! Guarantees: nothing is evaluated before an entry of the own term is applied. A reply that changes nothing is a strong read: it
@@ -13,12 +13,12 @@ mod reign;
 use crate::{mailbox::Waiting, shared::Shared};
 use futures::{StreamExt, stream::FuturesUnordered};
 use gathering::Gathering;
-use reign::{Answer, Reign};
+use reign::{Answer, Reign, Turn};
 use stator_consensus::{Group, Leadership, ProposeError, Wakefulness};
-use stator_environment::BoxFuture;
+use stator_environment::{BoxFuture, Family, Reach};
 use stator_item::Timestamp;
 use stator_mutants::Mutant;
-use stator_partition::{Command, CommandId, Refusal, effects::EntryNumber};
+use stator_partition::{Command, CommandId, Refusal, effects::EntryNumber, rows_needed};
 use std::{
     sync::{
         Arc,
@@ -30,6 +30,8 @@ use tokio::sync::{mpsc, watch};
 
 /// Commands taken from the mailbox at once.
 const COMMANDS_AT_ONCE: usize = 256;
+/// Commands whose rows are read ahead; while there are as many, no others are taken.
+const READ_AHEAD_MAX: usize = 256;
 /// How long a quorum may take to confirm leadership for a reply without a lease.
 const CONFIRM_MAX: Duration = Duration::from_secs(1);
 
@@ -48,6 +50,8 @@ pub(crate) struct Leader {
     proposals: FuturesUnordered<BoxFuture<'static, (Duration, Result<(), ProposeError>)>>,
     /// Commands that wait for others to share an entry with.
     gathering: Gathering<Waiting>,
+    /// Commands whose rows are being read from disk. They come back into the gathering: nobody waits for them but their clients.
+    reading_ahead: FuturesUnordered<BoxFuture<'static, Waiting>>,
     /// Commands that came while the group slept, and the call that wakes it: a sleeping leader can propose nothing.
     waking: Option<(Vec<Waiting>, BoxFuture<'static, bool>)>,
     /// Replies that wait for a quorum to confirm the leadership under which they were evaluated.
@@ -79,6 +83,7 @@ impl Leader {
             numbered: (0, EntryNumber(0)),
             proposals: FuturesUnordered::new(),
             gathering: Gathering::default(),
+            reading_ahead: FuturesUnordered::new(),
             waking: None,
             doubtful: FuturesUnordered::new(),
         }
@@ -104,7 +109,11 @@ impl Leader {
                 // Only a leader that waits for the first entry of its term needs to hear of others.
                 changed = progress.changed(), if self.reign.is_none() && self.leadership.borrow().leads =>
                     if changed.is_ok() { Event::Applied } else { Event::Closed },
-                count = self.mailbox.recv_many(self.gathering.commands(), COMMANDS_AT_ONCE), if takes =>
+                Some(waiting) = self.reading_ahead.next(), if takes => {
+                    self.gathering.commands().push(waiting);
+                    Event::Commands
+                }
+                count = self.mailbox.recv_many(self.gathering.commands(), COMMANDS_AT_ONCE), if takes && self.reading_ahead.len() < READ_AHEAD_MAX =>
                     if count == 0 { Event::Closed } else { Event::Commands },
                 () = self.shared.environment.sleep(until_gathered.unwrap_or_default()), if until_gathered.is_some() =>
                     Event::Gathered,
@@ -232,14 +241,32 @@ impl Leader {
                 waiting.answer(Err(Refusal::NotLeader { leader }));
                 continue;
             };
-            if let Some(answer) = reign.evaluate(&self.shared, waiting) {
-                self.confirm(answer);
+            match reign.evaluate(&self.shared, waiting) {
+                Turn::Taken => {}
+                Turn::NeedsLease(answer) => self.confirm(answer),
+                Turn::NeedsRows(waiting) => self.read_ahead(*waiting),
             }
             if self.reign.as_ref().is_some_and(Reign::is_entry_full) {
                 self.propose();
             }
         }
         self.propose();
+    }
+
+    /// Has a command's rows read into memory before it has another turn. What is read is not kept, so nothing of it can be old.
+    fn read_ahead(&mut self, mut waiting: Waiting) {
+        self.shared.metrics.commands_read_ahead.inc();
+        let shared = self.shared.clone();
+        self.reading_ahead.push(Box::pin(async move {
+            let description = shared.state.read().description().cloned();
+            let keys = description.map(|table| rows_needed(&waiting.request.command, &table)).unwrap_or_default();
+            let rows = shared.rows.clone();
+            // Rows that cannot be read are met again in the turn, which knows what to do.
+            let read = move || keys.iter().for_each(|key| drop(rows.get(Family::Items, key)));
+            shared.environment.blocking(read).await;
+            waiting.reach = Reach::Disk;
+            waiting
+        }));
     }
 
     /// Proposes what is packed.
@@ -265,19 +292,19 @@ impl Leader {
     }
 
     /// Sends a reply that changes nothing, now if the lease allows it, else when a quorum has confirmed the leadership.
-    fn confirm(&mut self, answer: Answer) {
+    fn confirm(&mut self, answer: Box<Answer>) {
         let lease = self.group.lease().filter(|_| self.shared.settings.lease_reads);
         let term = self.reign.as_ref().map(Reign::term);
         if lease.is_some_and(|lease| Some(lease.term) == term) || stator_mutants::is(Mutant::RefuseWithoutLease) {
             self.shared.metrics.reads_under_lease.inc();
-            self.on_confirmed(answer, true);
+            self.on_confirmed(*answer, true);
             return;
         }
         self.shared.metrics.reads_by_quorum.inc();
         let group = self.group.clone();
         self.doubtful.push(Box::pin(async move {
             let confirmed = group.read_index(CONFIRM_MAX).await.is_ok();
-            (Box::new(answer), confirmed)
+            (answer, confirmed)
         }));
     }
 

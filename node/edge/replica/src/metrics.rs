@@ -27,6 +27,8 @@ pub struct Metrics {
     commands_per_entry: Histogram,
     pub(crate) reads_under_lease: Counter,
     pub(crate) reads_by_quorum: Counter,
+    pub(crate) commands_read_ahead: Counter,
+    pub(crate) reads_from_disk: Counter,
     pub(crate) leaders: Gauge,
     throttled: Family<ThrottledLabels, Counter>,
 }
@@ -42,6 +44,8 @@ impl Metrics {
             commands_per_entry: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]),
             reads_under_lease: Counter::default(),
             reads_by_quorum: Counter::default(),
+            commands_read_ahead: Counter::default(),
+            reads_from_disk: Counter::default(),
             leaders: Gauge::default(),
             throttled: Family::default(),
         };
@@ -78,6 +82,16 @@ impl Metrics {
             metrics.reads_under_lease.clone(),
         );
         registry.register("reads_by_quorum", "Strong reads that had to ask a quorum", metrics.reads_by_quorum.clone());
+        registry.register(
+            "commands_read_ahead",
+            "Commands whose turn waited until their rows were read from disk",
+            metrics.commands_read_ahead.clone(),
+        );
+        registry.register(
+            "reads_from_disk",
+            "Reads that found not all of their rows in memory",
+            metrics.reads_from_disk.clone(),
+        );
         registry.register("leaders", "Partitions that this node leads and serves", metrics.leaders.clone());
         registry.register(
             "commands_throttled",

@@ -17,7 +17,7 @@ use crate::{
 use parking_lot::Mutex;
 use stator_catalog::{PartitionDescription, TokenRange};
 use stator_consensus::{ConsensusError, Digest, Group, Groups, Leadership, StateMachine};
-use stator_environment::{DiskError, Environment, Rows};
+use stator_environment::{DiskError, Environment, Reach, Rows};
 use stator_item::{PartitionId, ReplicaId};
 use stator_partition::{
     Command, PartitionState, Refusal, Reply,
@@ -131,7 +131,7 @@ impl Replica {
         }
         let outcome = match request.consistency {
             Consistency::Strong => read::strong(shared, &self.group, &request, leadership).await,
-            Consistency::Eventual => read::eventual(shared, &self.group, &request, leadership),
+            Consistency::Eventual => read::eventual(shared, &self.group, &request, leadership).await,
         };
         let now = shared.environment.clock.elapsed();
         shared.metering.charge(&request, &outcome, table.as_deref(), now).map_err(Refusal::Throttled)?;
@@ -153,7 +153,7 @@ impl Replica {
                 self.shared.metrics.overloaded();
                 return Err(Refusal::Overloaded);
             }
-            if let Err(error) = mailbox.try_send(Waiting { request, reply_to }) {
+            if let Err(error) = mailbox.try_send(Waiting { request, reply_to, reach: Reach::Memory }) {
                 self.shared.metrics.overloaded();
                 return Err(match error {
                     mpsc::error::TrySendError::Full(_) => Refusal::Overloaded,

@@ -1,18 +1,27 @@
 //! The disk's rows as `partition` reads and writes them.
 
 use bytes::Bytes;
-use stator_environment::{DiskError, KeyRange, Rows, RowsView, WriteBatch, disk};
+use stator_environment::{DiskError, KeyRange, Reach, Rows, RowsView, WriteBatch, disk};
 use stator_item::Bounds;
 use stator_partition::rows::{Direction, FamilyKind, ReadError, ReadRow, ReadRows, RowChange, RowWrites, Visit};
 use std::sync::Arc;
 
 /// Applied rows, one at a time, as they are at the moment of each read.
-pub(crate) struct LiveRows<'a>(pub &'a dyn Rows);
+pub(crate) struct LiveRows<'a> {
+    pub rows: &'a dyn Rows,
+    pub reach: Reach,
+}
 
 impl ReadRow for LiveRows<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
-        self.0.get(disk::Family::Items, key).map_err(unreadable)
+        self.rows.get_within(self.reach, disk::Family::Items, key).map_err(unreadable)
     }
+}
+
+/// Whether a read met a row that lies beyond its reach.
+pub(crate) fn is_beyond_reach(error: &ReadError) -> bool {
+    let ReadError::Rows(source) = error else { return false };
+    matches!(source.downcast_ref(), Some(DiskError::NotInMemory))
 }
 
 /// Applied rows as they stood when the view was taken.

@@ -6,7 +6,10 @@
 use crate::{read, request::Request, shared::Shared};
 use stator_consensus::{Group, Leadership};
 use stator_partition::{Refusal, Reply};
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 /// Further ones are answered at once.
 const WAITING_MAX: usize = 1_024;
@@ -30,7 +33,7 @@ impl Drop for Place<'_> {
 
 /// Reads again with every change until there is a record, the shard ends, or the wait is over.
 pub(crate) async fn read(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     group: &Group,
     request: &Request,
     wait: Duration,

@@ -18,7 +18,7 @@ use options::Budget;
 use prometheus_client::registry::Registry;
 use rocksdb::{ColumnFamily, DB, FlushOptions, Range, ReadOptions, ReadTier, Snapshot, WriteOptions};
 use stator_environment::{
-    Direction, DiskError, Family, KeyRange, Rows, RowsView, WriteBatch,
+    Direction, DiskError, Family, KeyRange, Reach, Rows, RowsView, WriteBatch,
     disk::{Visit, Write},
 };
 use std::{path::Path, sync::Arc};
@@ -38,6 +38,7 @@ struct Database {
     db: DB,
     budget: Budget,
     durable: ReadOptions,
+    in_memory: ReadOptions,
     unlogged: WriteOptions,
 }
 
@@ -61,7 +62,9 @@ impl RocksRows {
         durable.set_read_tier(ReadTier::Persisted);
         let mut unlogged = WriteOptions::default();
         unlogged.disable_wal(true);
-        Ok(RocksRows { database: Arc::new(Database { db, budget, durable, unlogged }) })
+        Ok(RocksRows {
+            database: Arc::new(Database { db, budget, durable, in_memory: read_options(Reach::Memory), unlogged }),
+        })
     }
 
     /// Memory in use now.
@@ -99,16 +102,17 @@ impl Database {
 }
 
 impl Rows for RocksRows {
-    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
-        self.database.get(family, key, None)
+    fn get_within(&self, reach: Reach, family: Family, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
+        let options = (reach == Reach::Memory).then_some(&self.database.in_memory);
+        self.database.get(family, key, options)
     }
 
     fn get_durable(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
         self.database.get(family, key, Some(&self.database.durable))
     }
 
-    fn view(&self) -> Result<Arc<dyn RowsView>, DiskError> {
-        Ok(Arc::new(RocksView::new(Arc::clone(&self.database))))
+    fn view_within(&self, reach: Reach) -> Result<Arc<dyn RowsView>, DiskError> {
+        Ok(Arc::new(RocksView::new(Arc::clone(&self.database), reach)))
     }
 
     fn write(&self, batch: WriteBatch) -> Result<(), DiskError> {
@@ -149,6 +153,7 @@ impl Rows for RocksRows {
 
 /// Rows as they stood when it was made.
 struct RocksView {
+    reach: Reach,
     /// Bears the snapshot. Before it in the order of dropping, as nothing may read from a snapshot that was released.
     options: ReadOptions,
     /// Released before `database` is dropped, as fields are dropped in their order.
@@ -156,17 +161,25 @@ struct RocksView {
     database: Arc<Database>,
 }
 
+fn read_options(reach: Reach) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    if reach == Reach::Memory {
+        options.set_read_tier(ReadTier::BlockCache);
+    }
+    options
+}
+
 impl RocksView {
-    fn new(database: Arc<Database>) -> RocksView {
+    fn new(database: Arc<Database>, reach: Reach) -> RocksView {
         let borrowed: *const DB = &database.db;
         // SAFETY: the snapshot borrows the `DB` for as long as the view lives and no longer: the view holds the `Arc`, whose
         // content neither moves nor is mutably borrowed nor dropped before the view's last field is. No borrow leaves
         // the view, as `snapshot` is private and never lent.
         #[allow(unsafe_code)]
         let snapshot: Snapshot<'static> = unsafe { &*borrowed }.snapshot();
-        let mut options = ReadOptions::default();
+        let mut options = read_options(reach);
         options.set_snapshot(&snapshot);
-        RocksView { options, snapshot, database }
+        RocksView { reach, options, snapshot, database }
     }
 }
 
@@ -179,7 +192,7 @@ impl RowsView for RocksView {
         if is_empty(range) {
             return Ok(());
         }
-        let mut options = ReadOptions::default();
+        let mut options = read_options(self.reach);
         options.set_snapshot(&self.snapshot);
         options.set_iterate_lower_bound(&range.start[..]);
         if let Some(end) = &range.end {

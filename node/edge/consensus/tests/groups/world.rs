@@ -144,6 +144,10 @@ impl Tasks for NodeTasks {
         handles.push(handle.abort_handle());
         Task::new(handle)
     }
+
+    fn run_blocking(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
+        Box::pin(async move { work() })
+    }
 }
 
 /// What lives on one node.

@@ -5,11 +5,12 @@
 
 use crate::{
     mailbox::Waiting,
-    rows::LiveRows,
+    rows::{LiveRows, is_beyond_reach},
     settings::Settings,
     shared::{Notice, Shared},
 };
 use bytes::Bytes;
+use stator_environment::Reach;
 use stator_item::Timestamp;
 use stator_mutants::Mutant;
 use stator_partition::{
@@ -40,6 +41,16 @@ impl Answer {
     pub fn unavailable(self, reason: &'static str) {
         let _ = self.reply_to.send(Err(Refusal::Unavailable(reason.to_owned())));
     }
+}
+
+/// What became of a command's turn.
+pub(super) enum Turn {
+    /// It is answered, or will be once its effects are applied.
+    Taken,
+    /// It changes nothing, so its answer needs the lease.
+    NeedsLease(Box<Answer>),
+    /// Nothing was done yet: a row of it is not in memory.
+    NeedsRows(Box<Waiting>),
 }
 
 /// An entry that is packed or proposed, and not yet applied.
@@ -82,13 +93,13 @@ impl Reign {
         self.pack.is_full()
     }
 
-    /// Evaluates a command in its turn. A reply that changes nothing is given back: it needs the lease.
-    pub fn evaluate(&mut self, shared: &Shared, waiting: Waiting) -> Option<Answer> {
-        let Waiting { request, reply_to } = waiting;
+    /// Evaluates a command in its turn.
+    pub fn evaluate(&mut self, shared: &Shared, waiting: Waiting) -> Turn {
+        let Waiting { request, reply_to, reach } = waiting;
         let now = shared.environment.clock.elapsed();
         if request.deadline <= now {
             let _ = reply_to.send(Err(Refusal::DeadlinePassed));
-            return None;
+            return Turn::Taken;
         }
         let table = shared.limiting_table();
         let admitted = shared.metering.admit(&request, table.as_deref(), now);
@@ -98,15 +109,18 @@ impl Reign {
         {
             // No strong read: that nothing was done is so whoever leads.
             let _ = reply_to.send(Err(Refusal::Throttled(throttled.clone())));
-            return None;
+            return Turn::Taken;
         }
         let call = Call { id: request.id, birth: request.birth, attempt: request.attempt, command: &request.command };
-        let evaluated = match self.call(shared, &call, request.epoch) {
+        let evaluated = match self.call(shared, &call, request.epoch, reach) {
             Ok(evaluated) => evaluated,
+            Err(error) if is_beyond_reach(&error) => {
+                return Turn::NeedsRows(Box::new(Waiting { request, reply_to, reach }));
+            }
             Err(error) => {
                 shared.fail(&error);
                 let _ = reply_to.send(Err(Refusal::Unavailable("its rows cannot be read".to_owned())));
-                return None;
+                return Turn::Taken;
             }
         };
         if let Err(throttled) = &admitted
@@ -115,28 +129,29 @@ impl Reign {
         {
             // Its effects go no further.
             let _ = reply_to.send(Err(Refusal::Throttled(throttled.clone())));
-            return None;
+            return Turn::Taken;
         }
         // A repeat that changes nothing was paid for by the first attempt.
         let is_paid = evaluated.effects.is_none() && request.attempt == Attempt::Repeated;
         if !is_paid && let Err(throttled) = shared.metering.charge(&request, &evaluated.reply, table.as_deref(), now) {
             let _ = reply_to.send(Err(Refusal::Throttled(throttled)));
-            return None;
+            return Turn::Taken;
         }
         let Some(effects) = evaluated.effects else {
-            return Some(Answer { reply: evaluated.reply, reply_to, after: evaluated.based_on });
+            let answer = Answer { reply: evaluated.reply, reply_to, after: evaluated.based_on };
+            return Turn::NeedsLease(Box::new(answer));
         };
         self.pack.add(effects, evaluated.timestamp, &mut self.overlay);
         let reply = admitted.map_err(Refusal::Throttled).and(evaluated.reply);
         self.hold(Answer { reply, reply_to, after: Some(self.overlay.last_entry()) });
-        None
+        Turn::Taken
     }
 
     /// Evaluates a command of the replica itself, for whose reply nobody waits.
     pub fn evaluate_own(&mut self, shared: &Shared, id: CommandId, birth: Timestamp, command: &Command) {
         let epoch = shared.state.read().epoch();
         let call = Call { id, birth, attempt: Attempt::First, command };
-        match self.call(shared, &call, epoch) {
+        match self.call(shared, &call, epoch, Reach::Disk) {
             Ok(Evaluated { effects: Some(effects), timestamp, .. }) => {
                 self.pack.add(effects, timestamp, &mut self.overlay);
                 self.in_flight_entry(self.overlay.last_entry());
@@ -146,7 +161,7 @@ impl Reign {
         }
     }
 
-    fn call(&self, shared: &Shared, call: &Call<'_>, epoch: u64) -> Result<Evaluated, ReadError> {
+    fn call(&self, shared: &Shared, call: &Call<'_>, epoch: u64, reach: Reach) -> Result<Evaluated, ReadError> {
         shared.metrics.evaluated();
         let state = shared.state.read();
         if epoch < state.epoch() {
@@ -158,7 +173,7 @@ impl Reign {
             });
         }
         // Rows are read after the overlay, which lets an effect go only when it is in the rows: no write falls between the two.
-        let base = Base { state: &state, overlay: &self.overlay, rows: &LiveRows(&*shared.rows) };
+        let base = Base { state: &state, overlay: &self.overlay, rows: &LiveRows { rows: &*shared.rows, reach } };
         let now = Now { wall_ms: shared.environment.clock.wall_ms(), node: shared.replica.0 as u32 };
         evaluate(call, &base, now)
     }

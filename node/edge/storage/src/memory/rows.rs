@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use parking_lot::RwLock;
 use stator_environment::{
-    Direction, DiskError, Family, KeyRange, Rows, RowsView, WriteBatch,
+    Direction, DiskError, Family, KeyRange, Reach, Rows, RowsView, WriteBatch,
     disk::{Visit, Write},
 };
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     ops::{Bound, ControlFlow},
     sync::Arc,
 };
@@ -31,6 +31,8 @@ struct Versions {
     /// How many views there are of each batch number.
     views: BTreeMap<u64, usize>,
     failure: Option<DiskError>,
+    /// Rows that were written since the last flush, or read since: those that a cache has. The others lie on the disk.
+    in_memory: BTreeSet<Key>,
 }
 
 impl MemoryRows {
@@ -51,6 +53,7 @@ impl MemoryRows {
         versions.last = last;
         versions.durable = last;
         versions.failure = None;
+        versions.in_memory.clear();
     }
 
     /// From now on every read, write and flush fails.
@@ -70,9 +73,29 @@ impl Versions {
         Ok(row.and_then(|row| version(row, at)))
     }
 
+    /// The same, of a reader that waits for the disk or does not.
+    fn get_within(&mut self, reach: Reach, family: Family, key: &[u8], at: u64) -> Result<Option<Bytes>, DiskError> {
+        let found = self.get(family, key, at)?;
+        let key = (family, Bytes::copy_from_slice(key));
+        if self.rows.contains_key(&key) {
+            self.fetch(reach, key)?;
+        }
+        Ok(found)
+    }
+
+    fn fetch(&mut self, reach: Reach, key: Key) -> Result<(), DiskError> {
+        match reach {
+            Reach::Memory if !self.in_memory.contains(&key) => return Err(DiskError::NotInMemory),
+            Reach::Memory => {}
+            Reach::Disk => drop(self.in_memory.insert(key)),
+        }
+        Ok(())
+    }
+
     fn set(&mut self, key: Key, value: Option<Bytes>) {
         let oldest_view = self.views.keys().next().copied().unwrap_or(u64::MAX);
         let needed = self.durable.min(oldest_view);
+        self.in_memory.insert(key.clone());
         let row = self.rows.entry(key).or_default();
         row.push_back((self.last, value));
         // A version is needed as long as something reads at or above it and below the next one.
@@ -115,9 +138,10 @@ fn version(row: &VecDeque<(u64, Option<Bytes>)>, at: u64) -> Option<Bytes> {
 }
 
 impl Rows for MemoryRows {
-    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
-        let versions = self.versions.read();
-        versions.get(family, key, versions.last)
+    fn get_within(&self, reach: Reach, family: Family, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
+        let mut versions = self.versions.write();
+        let last = versions.last;
+        versions.get_within(reach, family, key, last)
     }
 
     fn get_durable(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
@@ -125,12 +149,8 @@ impl Rows for MemoryRows {
         versions.get(family, key, versions.durable)
     }
 
-    fn view(&self) -> Result<Arc<dyn RowsView>, DiskError> {
-        let mut versions = self.versions.write();
-        versions.check()?;
-        let at = versions.last;
-        *versions.views.entry(at).or_default() += 1;
-        Ok(Arc::new(MemoryView { versions: Arc::clone(&self.versions), at }))
+    fn view_within(&self, reach: Reach) -> Result<Arc<dyn RowsView>, DiskError> {
+        MemoryView::take(&self.versions, reach)
     }
 
     fn write(&self, batch: WriteBatch) -> Result<(), DiskError> {
@@ -147,6 +167,7 @@ impl Rows for MemoryRows {
         let mut versions = self.versions.write();
         versions.check()?;
         versions.durable = versions.last;
+        versions.in_memory.clear();
         Ok(())
     }
 
@@ -163,18 +184,31 @@ impl Rows for MemoryRows {
 struct MemoryView {
     versions: Arc<RwLock<Versions>>,
     at: u64,
+    reach: Reach,
+}
+
+impl MemoryView {
+    fn take(all: &Arc<RwLock<Versions>>, reach: Reach) -> Result<Arc<dyn RowsView>, DiskError> {
+        let mut versions = all.write();
+        versions.check()?;
+        let at = versions.last;
+        *versions.views.entry(at).or_default() += 1;
+        Ok(Arc::new(MemoryView { versions: Arc::clone(all), at, reach }))
+    }
 }
 
 impl RowsView for MemoryView {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, DiskError> {
-        self.versions.read().get(family, key, self.at)
+        self.versions.write().get_within(self.reach, family, key, self.at)
     }
 
     fn scan(&self, family: Family, range: &KeyRange, direction: Direction, visit: Visit<'_>) -> Result<(), DiskError> {
         // Collected first: the visitor may write.
         let rows: Vec<(Bytes, Bytes)> = {
-            let versions = self.versions.read();
+            let mut versions = self.versions.write();
             versions.check()?;
+            let keys: Vec<Key> = versions.keys(family, range).map(|(key, _)| key.clone()).collect();
+            keys.into_iter().try_for_each(|key| versions.fetch(self.reach, key))?;
             let rows = versions.keys(family, range);
             rows.filter_map(|((_, key), row)| Some((key.clone(), version(row, self.at)?))).collect()
         };

@@ -127,3 +127,36 @@ fn a_view_outlives_the_handle_and_sizes_and_figures_are_told() {
     drop(rows);
     assert!(view.get(Family::Items, &7_u64.to_be_bytes()).expect("read").is_some());
 }
+
+/// Everything that a view's scan of the items says.
+fn scan_items(view: &dyn RowsView) -> Result<usize, DiskError> {
+    let mut count = 0;
+    let all = KeyRange { start: Bytes::new(), end: None };
+    view.scan(Family::Items, &all, Direction::Forward, &mut |_, _| {
+        count += 1;
+        std::ops::ControlFlow::Continue(())
+    })?;
+    Ok(count)
+}
+
+#[test]
+fn a_read_in_memory_never_waits_for_the_disk() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let rows = open(directory.path());
+    (1..=300).for_each(|index| apply(&rows, index));
+    let key = 7_u64.to_be_bytes();
+    let in_memory = |rows: &RocksRows| rows.get_within(Reach::Memory, Family::Items, &key);
+    assert!(in_memory(&rows).is_ok_and(|row| row.is_some()), "it waits for a flush");
+    drop(rows);
+
+    let rows = open(directory.path());
+    assert!(matches!(in_memory(&rows), Err(DiskError::NotInMemory)));
+    let view = rows.view_within(Reach::Memory).expect("a view");
+    assert!(matches!(view.get(Family::Items, &key), Err(DiskError::NotInMemory)));
+    assert!(matches!(scan_items(&*view), Err(DiskError::NotInMemory)), "and not fewer rows");
+    let found = rows.get(Family::Items, &key).expect("read");
+    assert_eq!(in_memory(&rows).expect("its block is cached"), found);
+    assert!(matches!(scan_items(&*view), Err(DiskError::NotInMemory)), "other blocks are not");
+    assert_eq!(scan_items(&*rows.view().expect("a view")).expect("scanned"), 300);
+    assert_eq!(scan_items(&*view).expect("all blocks are cached"), 300);
+}

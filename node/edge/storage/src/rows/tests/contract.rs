@@ -95,6 +95,13 @@ proptest! {
             for family in [Family::Items, Family::Changes, Family::State] {
                 for key in 0..KEYS {
                     let key = [key];
+                    for rows in [rows as &dyn Rows, &model] {
+                        // What is said without the disk is what is there.
+                        match rows.get_within(Reach::Memory, family, &key) {
+                            Err(DiskError::NotInMemory) => {}
+                            found => assert_eq!(found.expect("read"), model.get(family, &key).expect("read")),
+                        }
+                    }
                     assert_eq!(rows.get(family, &key).expect("read"), model.get(family, &key).expect("read"));
                     let durable = |rows: &dyn Rows| rows.get_durable(family, &key).expect("read");
                     assert_eq!(durable(rows), durable(&model));
