@@ -1,6 +1,7 @@
 //! Many Raft groups on one node, over openraft, of which no type is seen outside.
 
 mod check;
+mod commit_notices;
 mod contact;
 mod digest;
 mod encoding;

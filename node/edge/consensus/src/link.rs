@@ -1,6 +1,7 @@
 //! openraft's way to the other replicas: every message is one call of the node's network.
 
 use crate::{
+    commit_notices,
     encoding::{VoteRecord, decode, encode},
     heartbeats,
     node::Node,
@@ -10,14 +11,15 @@ use crate::{
     wire::{Request, RequestBody, Response, encode_append},
 };
 use bytes::Bytes;
-use futures::FutureExt;
+use futures::{FutureExt, Stream};
 use openraft::{
     OptionalSend, RaftNetworkFactory, RaftNetworkV2,
+    base::{BoxFuture, BoxStream},
     errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable},
-    network::{RPCOption, RPCTypes},
+    network::{RPCOption, RPCTypes, stream_append_sequential},
     raft::{
-        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderError, TransferLeaderRequest,
-        TransferLeaderResponse, VoteRequest, VoteResponse,
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderError,
+        TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
     },
     type_config::alias::SnapshotOf,
 };
@@ -144,12 +146,35 @@ impl Link {
     }
 }
 
+impl commit_notices::Append for AppendEntriesRequest<Types> {
+    fn has_entries(&self) -> bool {
+        !self.entries.is_empty()
+    }
+}
+
 impl RaftNetworkV2<Types> for Link {
     type SnapshotData = Arc<Gate>;
 
-    // One append at a time to each follower (openraft's `stream_append_sequential`). What waits meanwhile goes into the next one, so a
-    // second one under way would gain little; and two alike under way could not be told apart by their answers, so that the lease
-    // might be counted from the sending of the wrong one.
+    // One append at a time to each follower. What waits meanwhile goes into the next one, so a second one under way would gain
+    // little; and two alike under way could not be told apart by their answers, so that the lease might be counted from the sending
+    // of the wrong one.
+    fn stream_append<'s, S>(
+        &'s mut self,
+        requests: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, RpcResult<BoxStream<'s, RpcResult<StreamAppendResult<Types>>>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
+    {
+        match self.node() {
+            Ok(node) => {
+                let requests = Box::pin(commit_notices::share(requests, node.environment.clone()));
+                stream_append_sequential(self, requests, option)
+            }
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
     async fn append_entries(
         &mut self,
         request: AppendEntriesRequest<Types>,
