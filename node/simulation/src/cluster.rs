@@ -316,6 +316,13 @@ impl Cluster {
         }
     }
 
+    /// Somebody removes the files of a node's Raft log. The node must be down.
+    pub fn remove_log(&self, id: NodeId) {
+        if let Some(machine) = self.machines.lock().get(&id) {
+            machine.disk.log.wipe();
+        }
+    }
+
     /// The rows on a node's disk.
     pub fn rows(&self, id: NodeId) -> Option<Arc<dyn stator_environment::Rows>> {
         Some(self.machines.lock().get(&id)?.disk.rows.clone())

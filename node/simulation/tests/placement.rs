@@ -2,7 +2,7 @@
 
 use stator_catalog::{Catalog, Change, NodeState};
 use stator_cluster::AllSettings;
-use stator_item::{NodeId, PartitionId};
+use stator_item::{NodeId, PartitionId, ReplicaId};
 use stator_simulation::{
     client::create_table,
     cluster::Cluster,
@@ -136,4 +136,42 @@ async fn grow_to_six(cluster: &Arc<Cluster>) {
             && catalog.partition(PartitionId::CATALOG).is_some_and(|group| group.members.len() == 5)
     })
     .await;
+}
+
+#[test]
+fn a_node_whose_log_was_removed_gives_up_its_replicas_and_gets_others() {
+    simulate(14, async |cluster| {
+        grow(&cluster, 3).await;
+        create_table(&cluster, NodeId(1), "t").await.expect("a table");
+        becomes(&cluster, 1, "three replicas everywhere", |catalog| all_on(catalog, [1, 2, 3])).await;
+        let own = |catalog: &Catalog| -> BTreeSet<ReplicaId> {
+            let members = catalog.partitions().flat_map(|partition| partition.members.clone());
+            members.filter(|member| member.node == NodeId(2)).map(|member| member.replica).collect()
+        };
+        let before = own(&catalog(&cluster, 2));
+        // What is applied must be durable, or nothing is left that a vote could contradict.
+        cluster.rows(NodeId(2)).expect("the node has a disk").flush().expect("flushed");
+        cluster.kill(NodeId(2));
+        cluster.remove_log(NodeId(2));
+        cluster.start(NodeId(2)).await.expect("it starts");
+        let is_renewed = |catalog: &Catalog| all_on(catalog, [1, 2, 3]) && own(catalog).is_disjoint(&before);
+        becomes(&cluster, 2, "new replicas in the old places", is_renewed).await;
+        replicas_agree(&cluster).await;
+        // The new ones count: without node 3, they make the quorum.
+        cluster.kill(NodeId(3));
+        create_table(&cluster, NodeId(2), "u").await.expect("another table");
+    });
+}
+
+#[test]
+fn a_sole_node_whose_log_was_removed_does_not_start() {
+    simulate(15, async |cluster| {
+        grow(&cluster, 1).await;
+        create_table(&cluster, NodeId(1), "t").await.expect("a table");
+        cluster.rows(NodeId(1)).expect("the node has a disk").flush().expect("flushed");
+        cluster.kill(NodeId(1));
+        cluster.remove_log(NodeId(1));
+        let refused = cluster.start(NodeId(1)).await.expect_err("nobody knows what it voted for");
+        assert!(refused.contains("log of this node is gone"), "{refused}");
+    });
 }

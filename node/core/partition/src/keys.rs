@@ -1,7 +1,7 @@
 //! Keys of the families `State` and `Changes`: `partition (8 bytes) | ...`, integers big endian.
 //!
 //! State: `| tag | rest`, one row for each thing that changes by itself, so that an apply writes only what changed.
-//! The rows that the replica keeps for itself (applied position, snapshot mark) come first and belong to no state.
+//! The rows that the replica keeps for itself (applied position, snapshot mark, owner) come first and belong to no state.
 
 use bytes::Bytes;
 use stator_catalog::{MappingId, StreamLabel};
@@ -17,6 +17,7 @@ use crate::{
 mod tag {
     pub const APPLIED: u8 = 0;
     pub const INSTALLING: u8 = 1;
+    pub const OWNER: u8 = 2;
     /// From here on: what the partition remembers.
     pub const PROGRESS: u8 = 16;
     pub const DESCRIPTION: u8 = 17;
@@ -83,7 +84,12 @@ pub fn installing_key(partition: PartitionId) -> Bytes {
     state_key(partition, tag::INSTALLING, &[])
 }
 
-/// The rows of the family `State` of which the partition's state is made: all but the replica's own two.
+/// Where the replica keeps its id, so that nobody takes its rows for those of its successor.
+pub fn owner_key(partition: PartitionId) -> Bytes {
+    state_key(partition, tag::OWNER, &[])
+}
+
+/// The rows of the family `State` of which the partition's state is made: all but the replica's own.
 pub fn state_bounds(partition: PartitionId) -> Bounds {
     (state_key(partition, tag::PROGRESS, &[]).to_vec(), prefix_end(&partition.0.to_be_bytes()))
 }

@@ -22,6 +22,12 @@ pub enum ClusterError {
     Disk(#[from] DiskError),
     #[error(transparent)]
     Consensus(#[from] ConsensusError),
+    /// Nobody else can say what the catalog is, and without its log this node must not vote on it.
+    #[error(
+        "the Raft log of this node is gone, and no other node has the catalog: put the files of the log back, \
+         or begin with an empty data directory"
+    )]
+    LogGone,
     /// The cluster turned the node away.
     #[error(transparent)]
     Change(#[from] ChangeError),

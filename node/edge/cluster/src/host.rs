@@ -4,14 +4,14 @@ use crate::{catalog::CatalogClient, indexer::Lags, settings::Settings, waiting::
 use parking_lot::{Mutex, RwLock};
 use stator_catalog::{Catalog, Change, InsightsMode, Member, PartitionDescription, Role, TokenRange};
 use stator_consensus::ConsensusError;
-use stator_environment::RaftLog;
+use stator_environment::{RaftLog, ReplicaLogState};
 use stator_item::{NodeId, PartitionId, ReplicaId, TableId, Timestamp};
 use stator_partition::{
     Attempt, Command, CommandId, Refusal, Reply,
     insights::{self, AskedKey, Contributor, Insights},
     transaction::Place,
 };
-use stator_replica::{Consistency, Parts, Replica, Request, remove};
+use stator_replica::{Consistency, Parts, Replica, Request, StoredState, remove, stored_state};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -164,12 +164,18 @@ impl Host {
         for partition in catalog.partitions().filter(|partition| partition.id != PartitionId::CATALOG) {
             if let Some(member) = own_member(catalog, partition.id, self.node)
                 && self.replica(partition.id).is_none()
-                && !catalog.is_lost(member.replica)
             {
-                match self.has_lost_log(partition.id, member.replica)? {
-                    true => lost.push(member.replica),
-                    false => self.open(partition, member).await?,
+                match stored_state(&*self.parts.rows, partition.id, member.replica)? {
+                    // A replica with state and no log at all may have forgotten a vote: it must not come back under its id.
+                    StoredState::Own if self.log.state(member.replica) == ReplicaLogState::default() => {
+                        lost.push(member.replica);
+                        continue;
+                    }
+                    // Of one that this one replaces. Not before that: it may be the last that is left.
+                    StoredState::Others => remove(&*self.parts.rows, partition)?,
+                    StoredState::Own | StoredState::Nothing => {}
                 }
+                self.open(partition, member).await?;
             }
         }
         self.parts.meters.retain(|rows| catalog.table_of_rows(rows).is_some());
@@ -213,17 +219,6 @@ impl Host {
             self.found(partition.clone(), replica);
         }
         Ok(())
-    }
-
-    /// A replica with state and no log at all may have forgotten a vote: it must not come back under its id.
-    fn has_lost_log(&self, partition: PartitionId, replica: ReplicaId) -> Result<bool, ConsensusError> {
-        let has_state = self
-            .parts
-            .rows
-            .get(stator_environment::Family::State, &stator_partition::keys::applied_key(partition))?
-            .is_some();
-        let log = self.log.state(replica);
-        Ok(has_state && log.vote.is_none() && log.purged.is_none() && log.last.is_none())
     }
 
     /// Makes the group with its first members, of which this replica is one. All of them do this; one succeeds.
@@ -271,9 +266,10 @@ pub(crate) fn learners(members: &[Member]) -> impl Iterator<Item = (ReplicaId, N
     members.iter().filter(|member| member.role == Role::Learner).map(|member| (member.replica, member.node))
 }
 
-/// This node's member of a partition, as its members or the plan for them say.
+/// This node's member of a partition, as its members or the plan for them say. One that is lost is none.
 fn own_member(catalog: &Catalog, partition: PartitionId, node: NodeId) -> Option<Member> {
     let planned = catalog.plan(partition).map(|plan| plan.members.as_slice()).unwrap_or_default();
     let members = &catalog.partition(partition)?.members;
-    members.iter().chain(planned).find(|member| member.node == node).copied()
+    let mut all = members.iter().chain(planned);
+    all.find(|member| member.node == node && !catalog.is_lost(member.replica)).copied()
 }

@@ -122,7 +122,7 @@ impl Node {
         let host = Arc::new(Host {
             node,
             parts: replica_parts,
-            log,
+            log: log.clone(),
             client: client.clone(),
             settings: settings.cluster.clone(),
             replicas: RwLock::new(BTreeMap::new()),
@@ -137,7 +137,7 @@ impl Node {
         });
         network.serve(Service::Catalog, Arc::new(CatalogHandler { client: client.clone(), host: host.clone() }));
         network.serve(Service::Forward, Arc::new(ForwardHandler { host: host.clone() }));
-        let watching = Watching { client: client.clone(), groups: groups.clone(), rows, failure };
+        let watching = Watching { client: client.clone(), groups: groups.clone(), rows, log, failure };
         watching.begin().await?;
         let heartbeats = Arc::new(Heartbeats::new(client.clone(), groups, metrics, settings.cluster));
         let placement = Arc::new(Placement::new(router.clone(), heartbeats.clone()));

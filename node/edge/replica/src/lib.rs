@@ -22,5 +22,6 @@ pub use metering::{ConsumedHalves, Meters, Throttling, Wanting};
 pub use metrics::Metrics;
 pub use replica::{Parts, Replica, remove, stored_description};
 pub use request::{Consistency, Request};
+pub use rows::{StoredState, stored_state};
 pub use settings::Settings;
 pub use shared::Feeding;

@@ -94,6 +94,7 @@ impl Machine {
         debug_assert!(before.is_none_or(|before| before < last), "entries are applied in order");
         if before.is_none() {
             rows::add_to(&mut batch, state.first_rows());
+            rows::put_owner(&mut batch, self.shared.partition, self.shared.replica);
         }
         let mut membership = self.shared.applied().membership;
         for committed in entries {

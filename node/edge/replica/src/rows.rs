@@ -2,8 +2,11 @@
 
 use bytes::Bytes;
 use stator_environment::{DiskError, KeyRange, Reach, Rows, RowsView, WriteBatch, disk};
-use stator_item::Bounds;
-use stator_partition::rows::{Direction, FamilyKind, ReadError, ReadRow, ReadRows, RowChange, RowWrites, Visit};
+use stator_item::{Bounds, PartitionId, ReplicaId};
+use stator_partition::{
+    keys,
+    rows::{Direction, FamilyKind, ReadError, ReadRow, ReadRows, RowChange, RowWrites, Visit},
+};
 use std::sync::Arc;
 
 /// Applied rows, one at a time, as they are at the moment of each read.
@@ -70,8 +73,34 @@ pub(crate) fn add_to(batch: &mut WriteBatch, writes: RowWrites) {
     }
 }
 
-/// The rows that a replica keeps for itself: its applied position and a snapshot's mark.
-pub(crate) fn own_range(partition: stator_item::PartitionId) -> KeyRange {
-    let end = stator_partition::keys::state_bounds(partition).0;
+/// Says whose rows these are. Together with the first row of a state, or there could be one without owner.
+pub(crate) fn put_owner(batch: &mut WriteBatch, partition: PartitionId, replica: ReplicaId) {
+    batch.put(disk::Family::State, keys::owner_key(partition), replica.0.to_be_bytes().to_vec());
+}
+
+/// What is stored of a partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoredState {
+    Nothing,
+    /// What that replica has written.
+    Own,
+    /// What another replica of the partition has left here.
+    Others,
+}
+
+/// Whose state of the partition is stored here.
+pub fn stored_state(rows: &dyn Rows, partition: PartitionId, replica: ReplicaId) -> Result<StoredState, DiskError> {
+    let row = |key: Bytes| rows.get(disk::Family::State, &key);
+    if row(keys::applied_key(partition))?.is_none() && row(keys::installing_key(partition))?.is_none() {
+        return Ok(StoredState::Nothing);
+    }
+    let owner = row(keys::owner_key(partition))?;
+    let is_own = owner.is_none_or(|owner| owner[..] == replica.0.to_be_bytes());
+    Ok(if is_own { StoredState::Own } else { StoredState::Others })
+}
+
+/// The rows that a replica keeps for itself: its applied position, a snapshot's mark, its id.
+pub(crate) fn own_range(partition: PartitionId) -> KeyRange {
+    let end = keys::state_bounds(partition).0;
     KeyRange { start: Bytes::copy_from_slice(&partition.0.to_be_bytes()), end: Some(end.into()) }
 }

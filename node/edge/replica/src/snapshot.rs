@@ -126,6 +126,7 @@ impl Sink {
 fn clear(disk: &dyn Rows, shared: &Shared) -> Result<(), DiskError> {
     let mut mark = WriteBatch::default();
     mark.put(Family::State, keys::installing_key(shared.partition), Bytes::from_static(&[PIECE_VERSION]));
+    rows::put_owner(&mut mark, shared.partition, shared.replica);
     disk.write(mark)?;
     disk.flush()?;
     let mut batch = WriteBatch::default();
@@ -163,7 +164,7 @@ pub fn remove_data(shared_rows: &dyn Rows, ranges: Vec<(Family, KeyRange)>) -> R
     shared_rows.flush()
 }
 
-/// The ranges of a partition's rows in all families, beside the replica's own two.
+/// The ranges of a partition's rows in all families, beside the replica's own.
 pub(crate) fn state_ranges(partition: stator_item::PartitionId) -> [(Family, KeyRange); 2] {
     [
         (Family::Changes, rows::range(&keys::changes_bounds(partition))),

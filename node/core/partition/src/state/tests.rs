@@ -77,7 +77,8 @@ fn damaged_rows_are_an_error() {
 fn the_replicas_own_rows_are_not_the_state() {
     let (start, end) = crate::keys::state_bounds(PARTITION);
     let end = end.expect("other partitions follow");
-    for key in [crate::keys::applied_key(PARTITION), crate::keys::installing_key(PARTITION)] {
+    use crate::keys::{applied_key, installing_key, owner_key};
+    for key in [applied_key(PARTITION), installing_key(PARTITION), owner_key(PARTITION)] {
         assert!(key[..] < start[..]);
         assert!(key[..] > crate::keys::remembered_key(PartitionId(PARTITION.0 - 1), EntryNumber(0))[..]);
     }

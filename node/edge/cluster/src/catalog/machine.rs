@@ -74,6 +74,11 @@ impl CatalogMachine {
         self.state.lock().outcomes.get(&index).cloned()
     }
 
+    /// Whether any entry was applied here.
+    pub fn has_applied(&self) -> bool {
+        self.state.lock().applied.position.is_some()
+    }
+
     pub fn revision(&self) -> u64 {
         self.state.lock().catalog.revision()
     }

@@ -5,11 +5,11 @@ use super::{
     machine::{CatalogMachine, Place},
     messages::{Answer, Message, decode, encode},
 };
-use crate::error::ClusterError;
-use stator_catalog::{Catalog, FIRST_NODE, FIRST_REPLICA};
+use crate::{door::Deadline, error::ClusterError};
+use stator_catalog::{Catalog, Change, FIRST_NODE, FIRST_REPLICA, Role};
 use stator_consensus::{ConsensusError, Groups};
-use stator_environment::{Rows, Service};
-use stator_item::{NodeId, PartitionId};
+use stator_environment::{RaftLog, ReplicaLogState, Rows, Service};
+use stator_item::{NodeId, PartitionId, ReplicaId};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -24,6 +24,7 @@ pub(crate) struct Watching {
     pub client: Arc<CatalogClient>,
     pub groups: Arc<Groups>,
     pub rows: Arc<dyn Rows>,
+    pub log: Arc<dyn RaftLog>,
     /// Told why the node must stop, when its disk cannot be trusted any more.
     pub failure: Arc<watch::Sender<Option<String>>>,
 }
@@ -39,8 +40,28 @@ impl Watching {
             None => own_place(&catalog, self.client.node),
             place => place,
         };
-        if let Some(place) = place {
-            self.take_seat(machine, place).await?;
+        match place {
+            Some(place) if self.has_lost_log(&machine, place)? => match has_other_voter(&catalog, self.client.node) {
+                true => Ok(()),
+                false => Err(ClusterError::LogGone),
+            },
+            Some(place) => self.take_seat(machine, place).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A replica with state and no log at all may have forgotten a vote: it must not come back under its id.
+    fn has_lost_log(&self, machine: &CatalogMachine, place: Place) -> Result<bool, ClusterError> {
+        let is_remembered = CatalogMachine::place(&*self.rows)?.is_some_and(|own| own.replica == place.replica);
+        Ok(is_remembered && machine.has_applied() && self.log.state(place.replica) == ReplicaLogState::default())
+    }
+
+    /// Tells the catalog that this replica of it is gone, so that another comes in its place.
+    async fn give_up(&self, replica: ReplicaId) -> Result<(), ClusterError> {
+        if !self.client.copy.catalog().is_lost(replica) {
+            tracing::error!(%replica, "the log of the catalog is gone here; its replica gives up its place");
+            let deadline = Deadline(self.client.environment.clock.elapsed() + ASK_MAX);
+            self.client.change(Change::ReplicaLost { replica }, deadline).await?;
         }
         Ok(())
     }
@@ -88,8 +109,15 @@ impl Watching {
         let wanted = own_place(&catalog, self.client.node);
         match (self.client.seat(), wanted) {
             (None, Some(place)) => {
+                let own = CatalogMachine::place(&*self.rows)?;
+                if let Some(given_up) = own.filter(|own| own.replica != place.replica) {
+                    self.leave(given_up.replica).await?;
+                }
                 let machine = CatalogMachine::open(self.rows.clone(), self.client.copy.clone())?;
-                self.take_seat(machine, place).await
+                match self.has_lost_log(&machine, place)? {
+                    true => self.give_up(place.replica).await,
+                    false => self.take_seat(machine, place).await,
+                }
             }
             (Some(seat), wanted)
                 if catalog.revision() >= seat.since
@@ -97,12 +125,17 @@ impl Watching {
             {
                 *self.client.seat.write() = None;
                 seat.group.close().await;
-                CatalogMachine::forget(&*self.rows)?;
-                self.groups.remove(seat.group.replica()).await?;
-                Ok(())
+                self.leave(seat.group.replica()).await
             }
             _ => Ok(()),
         }
+    }
+
+    /// Removes what this node has of a replica of the catalog that does not run.
+    async fn leave(&self, replica: ReplicaId) -> Result<(), ClusterError> {
+        CatalogMachine::forget(&*self.rows)?;
+        self.groups.remove(replica).await?;
+        Ok(())
     }
 
     /// Whether the group does not (or not yet) bring the catalog here.
@@ -135,10 +168,16 @@ impl Watching {
     }
 }
 
-/// This node's place in the catalog's group, as its members or the plan for them say.
+fn has_other_voter(catalog: &Catalog, node: NodeId) -> bool {
+    let members = catalog.partition(PartitionId::CATALOG).map(|group| group.members.as_slice()).unwrap_or_default();
+    members.iter().any(|member| member.role == Role::Voter && member.node != node)
+}
+
+/// This node's place in the catalog's group, as its members or the plan for them say. One that is lost is none.
 fn own_place(catalog: &Catalog, node: NodeId) -> Option<Place> {
     let planned = catalog.plan(PartitionId::CATALOG).map(|plan| plan.members.as_slice()).unwrap_or_default();
     let members = catalog.partition(PartitionId::CATALOG).map(|group| group.members.as_slice()).unwrap_or_default();
-    let own = members.iter().chain(planned).find(|member| member.node == node)?;
+    let mut all = members.iter().chain(planned);
+    let own = all.find(|member| member.node == node && !catalog.is_lost(member.replica))?;
     Some(Place { replica: own.replica, since: catalog.revision() })
 }

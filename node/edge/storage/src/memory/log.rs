@@ -90,6 +90,11 @@ impl MemoryLog {
         state.failure = None;
     }
 
+    /// Forgets everything, as if somebody had removed its files. Only while no process uses it.
+    pub fn wipe(&self) {
+        *self.state.lock() = State::default();
+    }
+
     /// From now on nothing becomes durable, and every call is told so.
     pub fn fail(&self, failure: DiskError) {
         self.state.lock().failure = Some(failure);
