@@ -175,3 +175,16 @@ fn a_sole_node_whose_log_was_removed_does_not_start() {
         assert!(refused.contains("log of this node is gone"), "{refused}");
     });
 }
+
+#[test]
+fn a_node_that_is_removed_while_it_runs_hands_over_what_it_leads() {
+    simulate(16, async |cluster| {
+        grow(&cluster, 4).await;
+        create_table(&cluster, NodeId(1), "t").await.expect("a table");
+        becomes(&cluster, 2, "no plans", |catalog| catalog.plans().len() == 0).await;
+        // The founder leads the catalog, and runs on.
+        remove(&cluster, 2, 1).await;
+        becomes(&cluster, 3, "the others took over", |catalog| all_on(catalog, [2, 3, 4])).await;
+        replicas_agree(&cluster).await;
+    });
+}

@@ -152,7 +152,8 @@ impl Group {
     }
 
     /// Brings the group to these members: first adds who is missing as learners and waits until the voters among them have caught up,
-    /// then changes all voters at once. Members that are named nowhere leave. Only on the leader, which must stay a voter; safe to repeat.
+    /// then changes all voters at once. Members that are named nowhere leave. Only on the leader; one that leaves hands over
+    /// and says that it is none. Safe to repeat.
     pub async fn change_members(
         &self,
         voters: &[Member],

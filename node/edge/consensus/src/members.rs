@@ -100,7 +100,7 @@ pub(crate) async fn change(
     let voter_ids: BTreeSet<u64> = voters.iter().map(|(replica, _)| replica.0).collect();
     let wanted: BTreeMap<u64, u64> = voters.iter().chain(learners).map(|(replica, node)| (replica.0, node.0)).collect();
     if !voter_ids.contains(&replica.id.0) {
-        return Err(ConsensusError::Refused("a leader that leaves hands over first".to_owned()));
+        return leave_lead(replica, &voter_ids).await;
     }
     let before = record(&running);
     for (id, node) in wanted.iter().filter(|(id, _)| !before.nodes.contains_key(*id)) {
@@ -119,6 +119,18 @@ pub(crate) async fn change(
         running.raft.change_membership(ChangeMembers::RemoveNodes(extra), true).await.map_err(write_error)?;
     }
     Ok(())
+}
+
+/// A leader that is to leave hands over to one of those who stay; the change is then the new leader's to make.
+async fn leave_lead(replica: &Arc<Replica>, staying: &BTreeSet<u64>) -> Result<(), ConsensusError> {
+    for to in staying {
+        match transfer(replica, ReplicaId(*to)).await {
+            Ok(()) => return Err(ConsensusError::NotLeader { leader: replica.look(leader_of).flatten() }),
+            Err(ConsensusError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ConsensusError::Refused("the leader is to leave, and nobody can take over from it now".to_owned()))
 }
 
 /// Waits until these members have almost all entries that there were at the beginning.

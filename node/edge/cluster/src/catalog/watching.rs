@@ -138,9 +138,10 @@ impl Watching {
         Ok(())
     }
 
-    /// Whether the group does not (or not yet) bring the catalog here.
+    /// Whether the group does not (or not yet) bring the catalog here. Of a seat that is only planned it brings nothing.
     fn is_behind(&self) -> bool {
-        self.client.seat().is_none_or(|seat| seat.machine.revision() < self.client.copy.revision())
+        let known = self.client.copy.revision();
+        self.client.seat().is_none_or(|seat| seat.machine.revision() < known.max(seat.since))
     }
 
     async fn ask(&self) -> bool {
