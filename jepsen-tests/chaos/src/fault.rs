@@ -55,8 +55,10 @@ pub enum Who {
 impl Who {
     /// By their places.
     fn choose(self, cluster: &Cluster, dice: &Dice) -> Vec<usize> {
-        let members = cluster.members();
+        let mut members = cluster.members();
         let minority = members.len().saturating_sub(1) / 2;
+        // What is down already, by the other fault of a pair, cannot be paused or killed.
+        members.retain(|place| cluster.nodes[*place].process.pid().is_some());
         match self {
             Who::One => dice.pick_some(&members, 1),
             Who::Leader => cluster.leader().map_or_else(|| dice.pick_some(&members, 1), |leader| vec![leader]),

@@ -179,6 +179,7 @@ impl Host {
             }
         }
         self.parts.meters.retain(|rows| catalog.table_of_rows(rows).is_some());
+        self.parts.metrics.retain_tables(|name| catalog.table(name).is_some());
         let elapsed = self.parts.environment.clock.elapsed();
         for hosted in self.replicas.read().values() {
             hosted.count(catalog.insights(hosted.description.table).and_then(|insights| insights.mode), elapsed);

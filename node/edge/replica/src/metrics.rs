@@ -1,14 +1,16 @@
 //! What an operator sees of all replicas of a node.
 
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 use stator_partition::Throttled;
+use std::collections::BTreeSet;
 
 /// Which capacity was exceeded. Only tables and indexes that had to refuse something get a series.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, EncodeLabelSet)]
 struct ThrottledLabels {
     table: String,
     /// Empty for the table itself.
@@ -31,6 +33,8 @@ pub struct Metrics {
     pub(crate) reads_from_disk: Counter,
     pub(crate) leaders: Gauge,
     throttled: Family<ThrottledLabels, Counter>,
+    /// The series of `throttled`, which cannot be listed from it.
+    throttled_labels: Mutex<BTreeSet<ThrottledLabels>>,
 }
 
 impl Metrics {
@@ -48,6 +52,7 @@ impl Metrics {
             reads_from_disk: Counter::default(),
             leaders: Gauge::default(),
             throttled: Family::default(),
+            throttled_labels: Mutex::default(),
         };
         let registry = registry.sub_registry_with_prefix("stator_replica");
         registry.register(
@@ -121,9 +126,60 @@ impl Metrics {
             reason: throttled.reason(),
         };
         self.throttled.get_or_create(&labels).inc();
+        let mut known = self.throttled_labels.lock();
+        if !known.contains(&labels) {
+            known.insert(labels);
+        }
+    }
+
+    /// Drops the series of tables that are gone: names come and go, and a series would stay for each.
+    pub fn retain_tables(&self, is_there: impl Fn(&str) -> bool) {
+        self.throttled_labels.lock().retain(|labels| {
+            let stays = is_there(&labels.table);
+            if !stays {
+                self.throttled.remove(labels);
+            }
+            stays
+        });
     }
 
     pub(crate) fn overloaded(&self) {
         self.commands_refused_overload.inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus_client::encoding::text::encode;
+    use stator_partition::{capacity::Way, throttle::Limit};
+
+    fn throttled(table: &str) -> Throttled {
+        Throttled {
+            table: table.to_owned(),
+            index: None,
+            way: Way::Write,
+            limit: Limit::Provisioned,
+            is_on_demand: false,
+        }
+    }
+
+    #[test]
+    fn a_table_that_is_gone_leaves_no_series() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::new(&mut registry);
+        let told = || {
+            let mut text = String::new();
+            encode(&mut text, &registry).expect("text takes it");
+            text.lines().filter(|line| line.starts_with("stator_replica_commands_throttled_total{")).count()
+        };
+        for table in ["orders", "orders", "gone"] {
+            metrics.throttled(&throttled(table));
+        }
+        assert_eq!(told(), 2);
+        metrics.retain_tables(|table| table == "orders");
+        assert_eq!(told(), 1);
+        metrics.throttled(&throttled("gone"));
+        assert_eq!(told(), 2, "a table of that name again");
     }
 }
