@@ -14,6 +14,8 @@ use std::{
 };
 
 const PROCESSES: &str = "processes";
+/// In a directory that its run was told to keep: later ones leave it alone.
+const KEPT: &str = "kept";
 const PREFIX: &str = "run-";
 
 /// A directory of one run. Dropped, it is removed, unless it was said to keep it.
@@ -59,8 +61,9 @@ impl RunDirectory {
         &self.path
     }
 
-    pub fn keep(&mut self) {
+    pub fn keep(&mut self) -> Result<(), Error> {
         self.keep = true;
+        fs::write(self.path.join(KEPT), []).map_err(Error::machine("mark a directory to be kept"))
     }
 
     /// Notes a process, so that the next bench can end it if this one cannot.
@@ -102,9 +105,10 @@ fn clean_one(directory: &Path) -> Option<String> {
             let _ = kill_process(pid, Signal::KILL);
         }
     }
-    let removed = fs::remove_dir_all(directory).is_ok();
+    let removed = !directory.join(KEPT).exists() && fs::remove_dir_all(directory).is_ok();
     (removed || !living.is_empty()).then(|| {
-        format!("an earlier run ({name}) was killed: ended {} of its processes, removed its files", living.len())
+        let files = if removed { "removed" } else { "left" };
+        format!("an earlier run ({name}) was killed: ended {} of its processes, {files} its files", living.len())
     })
 }
 
@@ -138,6 +142,12 @@ mod tests {
         let path = second.path().to_owned();
         drop(second);
         assert!(!path.exists());
+
+        let kept = root.path().join(format!("{PREFIX}{}-2", std::process::id()));
+        fs::create_dir(&kept).expect("writable");
+        fs::write(kept.join(KEPT), []).expect("writable");
+        let (_third, told) = RunDirectory::make_in(root.path()).expect("writable");
+        assert!(kept.exists() && told.is_empty());
         other.kill().expect("it is ours");
         other.wait().expect("it is ours");
     }

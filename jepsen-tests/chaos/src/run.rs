@@ -162,7 +162,7 @@ async fn form(arguments: &RunArgs, prepared: &Prepared, notes: &mut Vec<String>)
     let (mut directory, cleaned) = RunDirectory::make()?;
     notes.extend(cleaned);
     if arguments.keep {
-        directory.keep();
+        directory.keep()?;
         notes.push(format!("the nodes' files are kept in {}", directory.path().display()));
     }
     let plan = prepared.plan(arguments)?;
@@ -223,19 +223,22 @@ impl Load {
         Drive::begin(&self.parts, pace, &self.client, &self.outside, &self.history)
     }
 
-    /// Why not everything could be read.
+    /// Why not everything could be read. What one workload cannot read does not keep the others from theirs: without their last
+    /// reads they would find acknowledged writes missing.
     async fn last_reads(&self) -> Option<String> {
         let deadline = Instant::now() + LAST_READS_MAX;
+        let mut missing = Vec::new();
         for part in &self.parts {
             let session = session(1_000_000, &self.client, &self.outside, &self.history);
             while let Err(error) = part.workload.last_reads(&session).await {
                 if Instant::now() >= deadline {
-                    return Some(format!("{}: {error:?}", part.name));
+                    missing.push(format!("{}: {error:?}", part.name));
+                    break;
                 }
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
         }
-        None
+        (!missing.is_empty()).then(|| missing.join("; "))
     }
 }
 

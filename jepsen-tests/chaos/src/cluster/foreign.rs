@@ -75,16 +75,22 @@ impl Cluster {
         };
         for (place, node) in system.nodes.into_iter().enumerate() {
             let data = cluster.directory.path().join(format!("node-{}", place + 1));
-            let proxy = cluster.links.listen(Callers::Clients, place, node.endpoint.clone()).await?;
+            // Only where one is needed: it accepts connections for a node that is down, and then nobody knows what became of a request.
+            let proxy = match cluster.plan.proxied_clients {
+                true => Some(cluster.links.listen(Callers::Clients, place, node.endpoint.clone()).await?),
+                false => None,
+            };
+            let client_address =
+                proxy.as_ref().map_or_else(|| node.endpoint.clone(), |proxy| proxy.address.to_string());
             let recipe = Recipe { command: node.command, environment: Vec::new(), log: data.with_extension("log") };
             cluster.nodes.push(Node {
                 process: Process::new(recipe),
                 data,
                 listen: node.endpoint,
-                client_address: proxy.address.to_string(),
+                client_address,
                 peer_address: String::new(),
                 is_member: true,
-                _proxies: vec![proxy],
+                _proxies: proxy.into_iter().collect(),
             });
             cluster.launch(place)?;
         }

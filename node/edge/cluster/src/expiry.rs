@@ -4,15 +4,10 @@
 //! partition in which nothing is due costs nothing and may sleep. Bounds: partitions worked on at once, items of a command, and
 //! of a pass over one partition. A pass pauses between its commands, so that clients have the larger part of the partition.
 
-use crate::{
-    age::{Age, agreed_ms},
-    heartbeat::Heartbeats,
-    host::Hosted,
-    router::Router,
-    waiting::Expired,
-};
+use crate::{agreed::agreed_ms, heartbeat::Heartbeats, host::Hosted, router::Router, waiting::Expired};
 use bytes::Bytes;
 use parking_lot::Mutex;
+use stator_environment::Age;
 use stator_item::PartitionId;
 use stator_partition::{
     Backfill, Command, Refusal, Reply,

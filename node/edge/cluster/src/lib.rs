@@ -2,7 +2,7 @@
 //!
 //! Not here: HTTP, DynamoDB JSON, expressions, sockets.
 
-mod age;
+mod agreed;
 mod catalog;
 pub mod door;
 mod error;

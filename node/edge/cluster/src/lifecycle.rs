@@ -5,7 +5,6 @@
 //! made already change nothing. So a new leader of the catalog begins where it likes.
 
 use crate::{
-    age::Age,
     door::{Consistency, Deadline, Door},
     router::Router,
 };
@@ -14,6 +13,7 @@ use stator_catalog::{
     Change, GlobalIndex, IndexStatus, Mapping, MappingChange, MappingId, MappingState, TableDescription, TableStatus,
     TimeToLive,
 };
+use stator_environment::Age;
 use stator_item::TableId;
 use stator_partition::{Backfill, Command, FeedStatus, Refusal, Reply, TriggerChange};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

@@ -1,7 +1,8 @@
 //! Keeps the streams of the partitions that this node leads: shards roll after some hours, and go a day after they were closed.
 //! What is due is decided by time, once, by the leader; every replica rolls and drops the same in its turn of the log.
 
-use crate::{age::Age, router::Router};
+use crate::router::Router;
+use stator_environment::Age;
 use stator_partition::{Command, stream::STREAM_BYTES_MAX};
 use std::{sync::Arc, time::Duration};
 

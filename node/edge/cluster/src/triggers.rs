@@ -11,10 +11,11 @@ mod telling;
 
 pub use invoke::{Invoke, InvokeError, Invoked};
 
-use crate::{age::Age, host::Hosted, router::Router};
+use crate::{host::Hosted, router::Router};
 use parking_lot::Mutex;
 use runner::Runner;
 use stator_catalog::MappingId;
+use stator_environment::Age;
 use stator_item::ReplicaId;
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -4,12 +4,14 @@
 //! over a seed. Both run on tokio (the simulation on one thread with paused time), so timers are tokio's, reached
 //! through [`Environment::sleep`], which a node with a skewed clock stretches.
 
+pub mod age;
 pub mod clock;
 pub mod disk;
 pub mod network;
 pub mod random;
 pub mod tasks;
 
+pub use age::Age;
 pub use clock::{Clock, SystemClock};
 pub use disk::{
     Direction, DiskError, Done, Family, KeyRange, RaftLog, Reach, ReplicaLogState, Rows, RowsView, WriteBatch,

@@ -15,7 +15,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use gathering::Gathering;
 use reign::{Answer, Reign, Turn};
 use stator_consensus::{Group, Leadership, ProposeError, Wakefulness};
-use stator_environment::{BoxFuture, Family, Reach};
+use stator_environment::{Age, BoxFuture, Family, Reach};
 use stator_item::Timestamp;
 use stator_mutants::Mutant;
 use stator_partition::{Command, CommandId, Refusal, effects::EntryNumber, rows_needed};
@@ -50,6 +50,8 @@ pub(crate) struct Leader {
     proposals: FuturesUnordered<BoxFuture<'static, (Duration, Result<(), ProposeError>)>>,
     /// Commands that wait for others to share an entry with.
     gathering: Gathering<Waiting>,
+    /// By what time remembered ids are old.
+    age: Age,
     /// Commands whose rows are being read from disk. They come back into the gathering: nobody waits for them but their clients.
     reading_ahead: FuturesUnordered<BoxFuture<'static, Waiting>>,
     /// Commands that came while the group slept, and the call that wakes it: a sleeping leader can propose nothing.
@@ -73,6 +75,7 @@ enum Event {
 impl Leader {
     pub fn new(shared: Arc<Shared>, group: Group, leads: Arc<AtomicBool>, mailbox: mpsc::Receiver<Waiting>) -> Leader {
         let leadership = group.leadership();
+        let age = Age::new(shared.environment.clock.clone());
         Leader {
             shared,
             group,
@@ -83,6 +86,7 @@ impl Leader {
             numbered: (0, EntryNumber(0)),
             proposals: FuturesUnordered::new(),
             gathering: Gathering::default(),
+            age,
             reading_ahead: FuturesUnordered::new(),
             waking: None,
             doubtful: FuturesUnordered::new(),
@@ -315,9 +319,11 @@ impl Leader {
         }
     }
 
-    /// Lets old ids go, so that what is remembered stays bounded.
+    /// Lets old ids go, so that what is remembered stays bounded. Who is born below the mark is refused, so it must not follow a
+    /// clock that was set far forward: then nothing could be written until that time has come.
     fn raise_mark(&mut self) {
-        let now_ms = self.shared.environment.clock.wall_ms();
+        let lowest_birth_ms = self.reign.as_mut().and_then(Reign::take_lowest_birth_ms);
+        let now_ms = self.age.now_ms().min(lowest_birth_ms.unwrap_or(u64::MAX));
         let (mark_due, requests_due) = {
             let state = self.shared.state.read();
             (state.mark_due(now_ms), state.requests_due(now_ms))

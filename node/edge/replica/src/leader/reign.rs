@@ -64,12 +64,19 @@ pub(super) struct Reign {
     pack: Pack,
     /// In the order of their numbers; the last one may still be open.
     in_flight: VecDeque<InFlight>,
+    /// The lowest birth among the commands of late, those that were too old apart.
+    lowest_birth_ms: Option<u64>,
 }
 
 impl Reign {
     /// Begins on what is applied. `numbered` is the highest entry number given out in the term.
     pub fn new(term: u64, state: &PartitionState, numbered: EntryNumber) -> Reign {
-        Reign { overlay: Overlay::new(term, state, numbered), pack: Pack::default(), in_flight: VecDeque::new() }
+        Reign {
+            overlay: Overlay::new(term, state, numbered),
+            pack: Pack::default(),
+            in_flight: VecDeque::new(),
+            lowest_birth_ms: None,
+        }
     }
 
     pub fn term(&self) -> u64 {
@@ -87,6 +94,11 @@ impl Reign {
     /// Nothing is in flight.
     pub fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
+    }
+
+    /// The lowest birth among the commands since the last call, by the clocks of the nodes that they came to first.
+    pub fn take_lowest_birth_ms(&mut self) -> Option<u64> {
+        self.lowest_birth_ms.take()
     }
 
     pub fn is_entry_full(&self) -> bool {
@@ -123,6 +135,10 @@ impl Reign {
                 return Turn::Taken;
             }
         };
+        if !matches!(evaluated.reply, Err(Refusal::TooOld)) {
+            let birth_ms = request.birth.wall_ms;
+            self.lowest_birth_ms = Some(self.lowest_birth_ms.map_or(birth_ms, |lowest| lowest.min(birth_ms)));
+        }
         if let Err(throttled) = &admitted
             && !tells_of_earlier_request(&evaluated.reply)
             && !stator_mutants::is(Mutant::ThrottleTooLate)

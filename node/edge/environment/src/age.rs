@@ -2,11 +2,11 @@
 //!
 //! What is kept for a day must not go because a clock was set forward. A clock that was wrong at the beginning is believed.
 
-use stator_environment::Clock;
+use crate::Clock;
 use std::{sync::Arc, time::Duration};
 
 /// Tells how late it is, for whoever drops what is old.
-pub(crate) struct Age {
+pub struct Age {
     clock: Arc<dyn Clock>,
     begun_ms: u64,
     begun: Duration,
@@ -24,16 +24,6 @@ impl Age {
         let most_ms = self.begun_ms.saturating_add(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX));
         self.clock.wall_ms().min(most_ms)
     }
-}
-
-/// By what time items expire: the latest that more than half of these clocks have reached. `None`: so few are known, of a
-/// cluster of so many nodes, that a wrong one might be taken for all.
-pub(crate) fn agreed_ms(mut clocks: Vec<u64>, nodes_count: usize) -> Option<u64> {
-    if 2 * clocks.len() < nodes_count {
-        return None;
-    }
-    clocks.sort_unstable();
-    clocks.get(clocks.len().saturating_sub(1) / 2).copied()
 }
 
 #[cfg(test)]
@@ -54,25 +44,6 @@ mod tests {
 
         fn elapsed(&self) -> Duration {
             Duration::from_millis(self.elapsed.load(Ordering::Relaxed))
-        }
-    }
-
-    #[test]
-    fn more_than_half_of_the_clocks_agree() {
-        for (clocks, nodes_count, agreed) in [
-            (vec![5], 1, Some(5)),
-            (vec![90, 5], 2, Some(5)),
-            (vec![90], 2, Some(90)),
-            (vec![90, 5, 6], 3, Some(6)),
-            (vec![1, 6, 5], 3, Some(5)),
-            (vec![90, 5], 3, Some(5)),
-            (vec![90], 3, None),
-            (vec![90, 91, 5, 6], 4, Some(6)),
-            (vec![90, 91, 5], 5, Some(90)),
-            (vec![90, 91], 5, None),
-            (vec![], 0, None),
-        ] {
-            assert_eq!(agreed_ms(clocks.clone(), nodes_count), agreed, "{clocks:?} of {nodes_count}");
         }
     }
 
