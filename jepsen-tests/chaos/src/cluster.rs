@@ -113,11 +113,9 @@ impl Cluster {
         if self.bridge.is_none() {
             proxies.push(self.links.listen(Callers::Nodes, place, peers.clone()).await?);
             peer_address = proxies[0].address.to_string();
-            if self.plan.proxied_clients {
-                let proxy = self.links.listen(Callers::Clients, place, clients.clone()).await?;
-                client_address = proxy.address.to_string();
-                proxies.push(proxy);
-            }
+            let (address, proxy) = self.way_for_clients(place, &clients).await?;
+            client_address = address;
+            proxies.extend(proxy);
         }
         let data = self.directory.path().join(format!("node-{}", place + 1));
         let mut command = self.bridge.as_ref().map(|bridge| bridge.wrapper(place)).unwrap_or_default();
@@ -155,6 +153,16 @@ impl Cluster {
             _proxies: proxies,
         });
         Ok(place)
+    }
+
+    /// Where clients reach a node. A proxy stands between only where faults need one: it accepts connections for a node that is
+    /// down, and then nobody knows what became of a request.
+    async fn way_for_clients(&self, place: usize, address: &str) -> Result<(String, Option<Proxy>), Error> {
+        if !self.plan.proxied_clients {
+            return Ok((address.to_owned(), None));
+        }
+        let proxy = self.links.listen(Callers::Clients, place, address.to_owned()).await?;
+        Ok((proxy.address.to_string(), Some(proxy)))
     }
 
     /// Starts the node without waiting for it.

@@ -22,7 +22,6 @@ const PREFIX: &str = "run-";
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
-    keep: bool,
 }
 
 impl RunDirectory {
@@ -54,15 +53,14 @@ impl RunDirectory {
                 Err(error) => return Err(failed()(error)),
             }
         }
-        Ok((RunDirectory { path: path_free, keep: false }, told))
+        Ok((RunDirectory { path: path_free }, told))
     }
 
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    pub fn keep(&mut self) -> Result<(), Error> {
-        self.keep = true;
+    pub fn keep(&self) -> Result<(), Error> {
         fs::write(self.path.join(KEPT), []).map_err(Error::machine("mark a directory to be kept"))
     }
 
@@ -76,7 +74,7 @@ impl RunDirectory {
 
 impl Drop for RunDirectory {
     fn drop(&mut self) {
-        if !self.keep {
+        if !self.path.join(KEPT).exists() {
             // The next run removes what is left.
             let _ = fs::remove_dir_all(&self.path);
         }

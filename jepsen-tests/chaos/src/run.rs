@@ -159,7 +159,7 @@ fn stopper() -> watch::Sender<bool> {
 }
 
 async fn form(arguments: &RunArgs, prepared: &Prepared, notes: &mut Vec<String>) -> Result<Cluster, Error> {
-    let (mut directory, cleaned) = RunDirectory::make()?;
+    let (directory, cleaned) = RunDirectory::make()?;
     notes.extend(cleaned);
     if arguments.keep {
         directory.keep()?;

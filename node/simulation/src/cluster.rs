@@ -5,7 +5,7 @@ use crate::{
     clock::SimulatedClock,
     disk::{Disk, Loss},
     functions::Functions,
-    network::Wires,
+    network::{Weather, Wires},
     tasks::Life,
     world::World,
 };
@@ -64,6 +64,13 @@ pub struct Cluster {
 impl Cluster {
     pub fn new(world: Arc<World>, wires: Arc<Wires>, settings: AllSettings) -> Arc<Cluster> {
         Cluster::with_flushes(world, wires, settings, Duration::from_secs(5))
+    }
+
+    /// One whose network loses nothing and is never very late: what breaks is somebody else's business.
+    pub fn calm(seed: u64, settings: AllSettings) -> Arc<Cluster> {
+        let world = World::new(seed, false);
+        let weather = Weather { loss_per_mille: 0, has_stragglers: false, ..Weather::default() };
+        Cluster::new(world.clone(), Wires::new(world, weather), settings)
     }
 
     /// One whose nodes keep rows in memory for `flush_most` at most.

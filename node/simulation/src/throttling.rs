@@ -3,14 +3,7 @@
 //!
 //! The swarm's workloads know no capacity, so this is a scenario of its own.
 
-use crate::{
-    client::create,
-    cluster::Cluster,
-    faults::heal,
-    network::{Weather, Wires},
-    run::runtime,
-    world::World,
-};
+use crate::{client::create, cluster::Cluster, faults::heal, run::runtime};
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use stator_api::Operation;
@@ -50,15 +43,12 @@ enum Came {
 /// What was not true.
 pub fn violations(seed: u64) -> Vec<String> {
     runtime(seed).block_on(async {
-        let world = World::new(seed, false);
-        let wires =
-            Wires::new(world.clone(), Weather { loss_per_mille: 0, has_stragglers: false, ..Weather::default() });
         let mut settings = AllSettings::default();
         settings.replica.throttling = Throttling::Enforce;
-        let cluster = Cluster::new(world.clone(), wires, settings);
+        let cluster = Cluster::calm(seed, settings);
         let lived = live(&cluster).await;
         let mut violations = lived.unwrap_or_else(|reason| vec![reason]);
-        violations.extend(world.panics());
+        violations.extend(cluster.world.panics());
         cluster.dissolve();
         violations
     })

@@ -5,13 +5,7 @@ use stator_api::Operation;
 use stator_catalog::{Billing, BillingSpec, TableSpec, Throughput};
 use stator_cluster::AllSettings;
 use stator_item::NodeId;
-use stator_simulation::{
-    client::create,
-    cluster::Cluster,
-    network::{Weather, Wires},
-    run::runtime,
-    world::World,
-};
+use stator_simulation::{client::create, cluster::Cluster, run::runtime};
 use std::{sync::Arc, time::Duration};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -106,10 +100,7 @@ async fn unfold(cluster: Arc<Cluster>) {
 #[test]
 fn capacity_follows_what_is_consumed() {
     runtime(1).block_on(async {
-        let world = World::new(1, false);
-        let weather = Weather { loss_per_mille: 0, has_stragglers: false, ..Weather::default() };
-        let wires = Wires::new(world.clone(), weather);
-        let cluster = Cluster::new(world, wires, AllSettings::default());
+        let cluster = Cluster::calm(1, AllSettings::default());
         unfold(cluster.clone()).await;
         cluster.dissolve();
     });

@@ -7,13 +7,7 @@ use stator_api::Operation;
 use stator_cluster::{AllSettings, Tables};
 use stator_environment::Service;
 use stator_item::{KeyPart, NodeId, PartitionId, Token};
-use stator_simulation::{
-    cluster::Cluster,
-    network::{Weather, Wires},
-    replicas::differences,
-    run::runtime,
-    world::World,
-};
+use stator_simulation::{cluster::Cluster, replicas::differences, run::runtime};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// It has no replica of the tables, so that every command of its transactions is a message.
@@ -272,12 +266,9 @@ async fn settle(cluster: &Cluster) {
 
 fn run(victims: Victims, load: Load, step: u64) -> End {
     runtime(step).block_on(async {
-        let world = World::new(step, false);
-        let weather = Weather { loss_per_mille: 0, has_stragglers: false, ..Weather::default() };
-        let wires = Wires::new(world.clone(), weather);
         let mut settings = AllSettings::default();
         settings.cluster.transaction_old_after = Duration::from_secs(2);
-        let cluster = Cluster::new(world, wires, settings);
+        let cluster = Cluster::calm(step, settings);
         let end = kill_at(cluster.clone(), victims, load, step).await;
         cluster.dissolve();
         end

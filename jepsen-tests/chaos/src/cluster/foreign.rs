@@ -4,7 +4,7 @@ use super::{Cluster, Node, Plan, Roster, Seat};
 use crate::{
     error::Error,
     leftovers::RunDirectory,
-    links::{Callers, Links},
+    links::Links,
     process::{Process, Recipe},
     sdk::AccessKey,
 };
@@ -75,13 +75,7 @@ impl Cluster {
         };
         for (place, node) in system.nodes.into_iter().enumerate() {
             let data = cluster.directory.path().join(format!("node-{}", place + 1));
-            // Only where one is needed: it accepts connections for a node that is down, and then nobody knows what became of a request.
-            let proxy = match cluster.plan.proxied_clients {
-                true => Some(cluster.links.listen(Callers::Clients, place, node.endpoint.clone()).await?),
-                false => None,
-            };
-            let client_address =
-                proxy.as_ref().map_or_else(|| node.endpoint.clone(), |proxy| proxy.address.to_string());
+            let (client_address, proxy) = cluster.way_for_clients(place, &node.endpoint).await?;
             let recipe = Recipe { command: node.command, environment: Vec::new(), log: data.with_extension("log") };
             cluster.nodes.push(Node {
                 process: Process::new(recipe),

@@ -5,7 +5,7 @@ use crate::{
     cluster::{AccessKey, ClusterIdentity, JoinTokenHash, NodeDescription, NodeState},
     function::Function,
     mapping::{Mapping, MappingId},
-    partition::PartitionDescription,
+    partition::{Member, PartitionDescription},
     routing::Routing,
     scaling::{Dimension, ScalableTarget, ScalingResource},
     system_table::SystemTable,
@@ -245,6 +245,13 @@ impl Catalog {
 
     pub fn plans(&self) -> impl ExactSizeIterator<Item = (PartitionId, &Plan)> {
         self.plans.iter().map(|(partition, plan)| (*partition, plan))
+    }
+
+    /// A node's member of a partition, as its members or the plan for them say. One that is lost is none.
+    pub fn member_on(&self, partition: PartitionId, node: NodeId) -> Option<Member> {
+        let planned = self.plan(partition).map(|plan| plan.members.as_slice()).unwrap_or_default();
+        let mut all = self.partition(partition)?.members.iter().chain(planned);
+        all.find(|member| member.node == node && !self.is_lost(member.replica)).copied()
     }
 
     /// Whether the replica lost its data and waits to be replaced.

@@ -157,12 +157,12 @@ impl Host {
         let hosted: Vec<(PartitionId, Arc<Hosted>)> =
             self.replicas.read().iter().map(|(id, hosted)| (*id, hosted.clone())).collect();
         for (partition, hosted) in hosted {
-            if own_member(catalog, partition, self.node).map(|member| member.replica) != Some(hosted.id) {
+            if catalog.member_on(partition, self.node).map(|member| member.replica) != Some(hosted.id) {
                 self.drop_replica(partition, &hosted).await?;
             }
         }
         for partition in catalog.partitions().filter(|partition| partition.id != PartitionId::CATALOG) {
-            if let Some(member) = own_member(catalog, partition.id, self.node)
+            if let Some(member) = catalog.member_on(partition.id, self.node)
                 && self.replica(partition.id).is_none()
             {
                 match stored_state(&*self.parts.rows, partition.id, member.replica)? {
@@ -265,12 +265,4 @@ pub(crate) fn voters(members: &[Member]) -> impl Iterator<Item = (ReplicaId, Nod
 
 pub(crate) fn learners(members: &[Member]) -> impl Iterator<Item = (ReplicaId, NodeId)> {
     members.iter().filter(|member| member.role == Role::Learner).map(|member| (member.replica, member.node))
-}
-
-/// This node's member of a partition, as its members or the plan for them say. One that is lost is none.
-fn own_member(catalog: &Catalog, partition: PartitionId, node: NodeId) -> Option<Member> {
-    let planned = catalog.plan(partition).map(|plan| plan.members.as_slice()).unwrap_or_default();
-    let members = &catalog.partition(partition)?.members;
-    let mut all = members.iter().chain(planned);
-    all.find(|member| member.node == node && !catalog.is_lost(member.replica)).copied()
 }

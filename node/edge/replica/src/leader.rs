@@ -102,6 +102,7 @@ impl Leader {
             let now = self.shared.environment.clock.elapsed();
             self.settle(now);
             let takes = self.takes_commands();
+            let takes_new = takes && self.reading_ahead.len() < READ_AHEAD_MAX;
             let until_mark = next_mark.map_or(Duration::MAX, |at: Duration| at.saturating_sub(now));
             let until_gathered = self.gathering.time_left(now);
             let event = tokio::select! {
@@ -117,7 +118,7 @@ impl Leader {
                     self.gathering.commands().push(waiting);
                     Event::Commands
                 }
-                count = self.mailbox.recv_many(self.gathering.commands(), COMMANDS_AT_ONCE), if takes && self.reading_ahead.len() < READ_AHEAD_MAX =>
+                count = self.mailbox.recv_many(self.gathering.commands(), COMMANDS_AT_ONCE), if takes_new =>
                     if count == 0 { Event::Closed } else { Event::Commands },
                 () = self.shared.environment.sleep(until_gathered.unwrap_or_default()), if until_gathered.is_some() =>
                     Event::Gathered,

@@ -126,10 +126,7 @@ impl Metrics {
             reason: throttled.reason(),
         };
         self.throttled.get_or_create(&labels).inc();
-        let mut known = self.throttled_labels.lock();
-        if !known.contains(&labels) {
-            known.insert(labels);
-        }
+        self.throttled_labels.lock().insert(labels);
     }
 
     /// Drops the series of tables that are gone: names come and go, and a series would stay for each.

@@ -1,13 +1,7 @@
 //! What schedules play on: nodes with a table of two partitions on three of them, and a hand on everything.
 
 use super::Played;
-use crate::{
-    client::create_table,
-    cluster::Cluster,
-    network::{Weather, Wires},
-    run::runtime,
-    world::World,
-};
+use crate::{client::create_table, cluster::Cluster, run::runtime};
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use stator_api::Operation;
@@ -55,15 +49,12 @@ pub type Begun = oneshot::Receiver<(u16, Vec<u8>)>;
 /// Plays on a cluster of three that is dissolved afterwards. What breaks in the nodes, or never comes about, is broken as well.
 pub fn play(seed: u64, settings: AllSettings, schedule: impl AsyncFnOnce(&mut Stage) -> Played) -> Played {
     let whole = async {
-        let world = World::new(seed, false);
         // What is lost, or late, is the schedule's business.
-        let weather = Weather { loss_per_mille: 0, has_stragglers: false, ..Weather::default() };
-        let wires = Wires::new(world.clone(), weather);
-        let cluster = Cluster::new(world.clone(), wires, settings);
+        let cluster = Cluster::calm(seed, settings);
         let mut stage = Stage::build(cluster.clone()).await;
         let mut played = schedule(&mut stage).await;
         cluster.dissolve();
-        played.broken.extend(world.panics());
+        played.broken.extend(cluster.world.panics());
         played
     };
     let unwound = catch_unwind(AssertUnwindSafe(|| runtime(seed).block_on(whole)));

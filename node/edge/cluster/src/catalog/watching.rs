@@ -41,19 +41,20 @@ impl Watching {
             place => place,
         };
         match place {
-            Some(place) if self.has_lost_log(&machine, place)? => match has_other_voter(&catalog, self.client.node) {
-                true => Ok(()),
-                false => Err(ClusterError::LogGone),
-            },
+            Some(place) if self.has_lost_log(&machine, place.replica) => {
+                match has_other_voter(&catalog, self.client.node) {
+                    true => Ok(()),
+                    false => Err(ClusterError::LogGone),
+                }
+            }
             Some(place) => self.take_seat(machine, place).await,
             None => Ok(()),
         }
     }
 
     /// A replica with state and no log at all may have forgotten a vote: it must not come back under its id.
-    fn has_lost_log(&self, machine: &CatalogMachine, place: Place) -> Result<bool, ClusterError> {
-        let is_remembered = CatalogMachine::place(&*self.rows)?.is_some_and(|own| own.replica == place.replica);
-        Ok(is_remembered && machine.has_applied() && self.log.state(place.replica) == ReplicaLogState::default())
+    fn has_lost_log(&self, machine: &CatalogMachine, replica: ReplicaId) -> bool {
+        machine.has_applied() && self.log.state(replica) == ReplicaLogState::default()
     }
 
     /// Tells the catalog that this replica of it is gone, so that another comes in its place.
@@ -114,7 +115,7 @@ impl Watching {
                     self.leave(given_up.replica).await?;
                 }
                 let machine = CatalogMachine::open(self.rows.clone(), self.client.copy.clone())?;
-                match self.has_lost_log(&machine, place)? {
+                match self.has_lost_log(&machine, place.replica) {
                     true => self.give_up(place.replica).await,
                     false => self.take_seat(machine, place).await,
                 }
@@ -174,11 +175,8 @@ fn has_other_voter(catalog: &Catalog, node: NodeId) -> bool {
     members.iter().any(|member| member.role == Role::Voter && member.node != node)
 }
 
-/// This node's place in the catalog's group, as its members or the plan for them say. One that is lost is none.
+/// This node's place in the catalog's group.
 fn own_place(catalog: &Catalog, node: NodeId) -> Option<Place> {
-    let planned = catalog.plan(PartitionId::CATALOG).map(|plan| plan.members.as_slice()).unwrap_or_default();
-    let members = catalog.partition(PartitionId::CATALOG).map(|group| group.members.as_slice()).unwrap_or_default();
-    let mut all = members.iter().chain(planned);
-    let own = all.find(|member| member.node == node && !catalog.is_lost(member.replica))?;
+    let own = catalog.member_on(PartitionId::CATALOG, node)?;
     Some(Place { replica: own.replica, since: catalog.revision() })
 }

@@ -75,11 +75,11 @@ impl Versions {
 
     /// The same, of a reader that waits for the disk or does not.
     fn get_within(&mut self, reach: Reach, family: Family, key: &[u8], at: u64) -> Result<Option<Bytes>, DiskError> {
-        let found = self.get(family, key, at)?;
+        self.check()?;
         let key = (family, Bytes::copy_from_slice(key));
-        if self.rows.contains_key(&key) {
-            self.fetch(reach, key)?;
-        }
+        let Some(row) = self.rows.get(&key) else { return Ok(None) };
+        let found = version(row, at);
+        self.fetch(reach, key)?;
         Ok(found)
     }
 
@@ -207,10 +207,10 @@ impl RowsView for MemoryView {
         let rows: Vec<(Bytes, Bytes)> = {
             let mut versions = self.versions.write();
             versions.check()?;
-            let keys: Vec<Key> = versions.keys(family, range).map(|(key, _)| key.clone()).collect();
-            keys.into_iter().try_for_each(|key| versions.fetch(self.reach, key))?;
-            let rows = versions.keys(family, range);
-            rows.filter_map(|((_, key), row)| Some((key.clone(), version(row, self.at)?))).collect()
+            let found: Vec<_> =
+                versions.keys(family, range).map(|(key, row)| (key.clone(), version(row, self.at))).collect();
+            found.iter().try_for_each(|(key, _)| versions.fetch(self.reach, key.clone()))?;
+            found.into_iter().filter_map(|((_, key), value)| Some((key, value?))).collect()
         };
         let mut visit_row = |(key, value): &(Bytes, Bytes)| visit(key, value);
         let _: ControlFlow<()> = match direction {
